@@ -34,44 +34,6 @@ static int set_option(struct convert_args *a, const char *option, const char *va
     return rc < 0 ? err_fail(err, ERR_ARG, "--%s %s: %s", option, value, p.msg) : 0;
 }
 
-static int set_to(struct convert_args *a, const char *value, struct err *err)
-{
-    return set_option(a, "to_formats", value, err);
-}
-
-static int set_from(struct convert_args *a, const char *value, struct err *err)
-{
-    return set_option(a, "from_formats", value, err);
-}
-
-static int set_images(struct convert_args *a, const char *value, struct err *err)
-{
-    return set_option(a, "image_export_mode", value, err);
-}
-
-static int set_timeout(struct convert_args *a, const char *value, struct err *err)
-{
-    return set_option(a, "document_timeout", value, err);
-}
-
-static int set_pages(struct convert_args *a, const char *value, struct err *err)
-{
-    char *end = NULL;
-    long first = strtol(value, &end, 10), last = first;
-    if (end != value && *end == '-') {
-        const char *second = end + 1;
-        last = *second ? strtol(second, &end, 10) : INT32_MAX;
-        if (!*second)
-            end++;
-    }
-    if (end == value || *end != '\0' || first < 1 || last < first)
-        return err_fail(err, ERR_ARG, "--pages %s: a page (5), a range (3-7) or an open range (3-) is wanted",
-                        value);
-    char range[64];
-    (void)snprintf(range, sizeof(range), "[%ld,%ld]", first, last);
-    return set_option(a, "page_range", range, err);
-}
-
 static int set_ocr(struct convert_args *a, const char *value, struct err *err)
 {
     static const struct {
@@ -183,13 +145,8 @@ static const char *const platend_flags[] = {"models",  "cache",         "engine-
 static const struct flag flags[] = {
     {"output", 'o', "DIR", set_output,
      "write NAME.EXT.md … there; needed for several inputs, folders or formats"},
-    {"to", 'f', "FORMATS", set_to, "md, json, html, text, doctags, or several with commas (md)"},
-    {"from", 0, "FORMATS", set_from, "accept only these input formats (all)"},
-    {"pages", 'p', "RANGE", set_pages, "5, 3-7 or 3-"},
     {"ocr", 0, "MODE", set_ocr, "auto (where a page has no text), on, off, force (auto)"},
-    {"images", 0, "MODE", set_images, "pictures as placeholder, embedded or referenced (placeholder)"},
     {"password-file", 0, "FILE", set_password_file, "password for encrypted documents, in a file"},
-    {"timeout", 0, "SECONDS", set_timeout, "give a document up after this time"},
     {"jobs", 'j', "N", set_jobs, "documents at once (2)"},
     {"skip-existing", 0, NULL, set_skip_existing, "leave inputs out whose outputs exist"},
     {"on-error", 0, "ACT", set_on_error, "continue with the other inputs, or stop (continue)"},
@@ -200,6 +157,12 @@ static const struct flag flags[] = {
     {"verbose", 'v', NULL, set_verbose, "the log of the processes, too"},
     {"help", 'h', NULL, set_help, "this text"},
 };
+
+/* Letters for flags of the option table. */
+static const struct {
+    char letter;
+    const char *flag;
+} option_letters[] = {{'f', "to"}, {'p', "pages"}, {'l', "ocr-lang"}};
 
 void convert_args_print_help(void)
 {
@@ -218,7 +181,7 @@ void convert_args_print_help(void)
         else
             (void)printf("      %-22s %s\n", name, flags[i].help);
     }
-    (void)puts("\nOptions of the conversion (the names that the API uses):");
+    (void)puts("\nOptions of the conversion (-f is --to, -p is --pages, -l is --ocr-lang):");
     convert_options_print_help(stdout);
     (void)puts(
         "\nSettings of the engine: --models DIR, --cache DIR, --engine-threads N, --backend NAME,\n"
@@ -258,36 +221,70 @@ static const char *take_value(int argc, char **argv, int *i, const char *equals,
     return NULL;
 }
 
+static bool is_bool_word(const char *word)
+{
+    static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "1", "0"};
+    for (size_t i = 0; word && i < ARRAY_LEN(words); i++) {
+        if (strcmp(word, words[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* --name=value, --name value, and --name alone for what is on or off: flag is the name in the option table.
+ */
+static int parse_option(struct convert_args *a, const char *flag, const char *equals, int argc, char **argv,
+                        int *i, struct err *err)
+{
+    int kind = convert_options_flag_kind(flag);
+    if (kind == 0)
+        return err_fail(err, ERR_ARG, "unknown flag --%s (platen convert --help lists them)", flag);
+    if (strcmp(flag, "password") == 0)
+        return err_fail(err, ERR_ARG, "a password on the command line would show in ps: use --password-file");
+    const char *value = NULL;
+    if (kind != 2 || equals || (*i + 1 < argc && is_bool_word(argv[*i + 1]))) {
+        value = take_value(argc, argv, i, equals, err);
+        if (!value)
+            return ERR_ARG;
+    }
+    struct option_problem p = {0};
+    if (convert_options_set_flag(&a->options, flag, value, &p) < 0)
+        return err_fail(err, ERR_ARG, "--%s %s: %s", flag, value ? value : "", p.msg);
+    return 0;
+}
+
+static int pass_on(struct convert_args *a, int argc, char **argv, int *i, const char *equals, struct err *err)
+{
+    const char *whole = argv[*i];
+    const char *value = take_value(argc, argv, i, equals, err);
+    if (!value)
+        return ERR_ARG;
+    if (a->platend_flag_count + 3 > ARRAY_LEN(a->platend_flags))
+        return err_fail(err, ERR_ARG, "too many settings");
+    a->platend_flags[a->platend_flag_count++] = whole;
+    if (!equals)
+        a->platend_flags[a->platend_flag_count++] = value;
+    return 0;
+}
+
 static int parse_long(struct convert_args *a, int argc, char **argv, int *i, struct err *err)
 {
     const char *name = argv[*i] + 2;
     const char *equals = strchr(name, '=');
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
-    const char *whole = argv[*i];
     const struct flag *f = find_flag(name, len);
-    if (f && !f->value)
+    if (!f && is_platend_flag(name, len))
+        return pass_on(a, argc, argv, i, equals, err);
+    if (!f) {
+        char *flag = xstrndup(name, len);
+        int rc = parse_option(a, flag, equals, argc, argv, i, err);
+        free(flag);
+        return rc;
+    }
+    if (!f->value)
         return equals ? err_fail(err, ERR_ARG, "--%s takes no value", f->name) : f->set(a, NULL, err);
     const char *value = take_value(argc, argv, i, equals, err);
-    if (!value)
-        return ERR_ARG;
-    if (f)
-        return f->set(a, value, err);
-    if (is_platend_flag(name, len)) {
-        if (a->platend_flag_count + 3 > ARRAY_LEN(a->platend_flags))
-            return err_fail(err, ERR_ARG, "too many settings");
-        a->platend_flags[a->platend_flag_count++] = whole;
-        if (!equals)
-            a->platend_flags[a->platend_flag_count++] = value;
-        return 0;
-    }
-    char *option = xstrndup(name, len);
-    for (char *c = option; *c; c++)
-        *c = *c == '-' ? '_' : *c;
-    int rc = set_option(a, option, value, err);
-    if (rc == ERR_NOTFOUND)
-        rc = err_fail(err, ERR_ARG, "unknown flag --%.*s (platen convert --help lists them)", (int)len, name);
-    free(option);
-    return rc;
+    return value ? f->set(a, value, err) : ERR_ARG;
 }
 
 static int parse_short(struct convert_args *a, int argc, char **argv, int *i, struct err *err)
@@ -302,9 +299,9 @@ static int parse_short(struct convert_args *a, int argc, char **argv, int *i, st
         const char *value = text[2] ? text + 2 : take_value(argc, argv, i, NULL, err);
         return value ? flags[k].set(a, value, err) : ERR_ARG;
     }
-    if (text[1] == 'l') {
-        const char *value = text[2] ? text + 2 : take_value(argc, argv, i, NULL, err);
-        return value ? set_option(a, "ocr_lang", value, err) : ERR_ARG;
+    for (size_t k = 0; k < ARRAY_LEN(option_letters); k++) {
+        if (option_letters[k].letter == text[1])
+            return parse_option(a, option_letters[k].flag, text[2] ? text + 1 : NULL, argc, argv, i, err);
     }
     return err_fail(err, ERR_ARG, "unknown flag %s (platen convert --help lists them)", text);
 }
@@ -322,8 +319,10 @@ static int check(struct convert_args *a, struct err *err)
         return err_fail(err, ERR_ARG, "several inputs need --output DIR");
     if (!a->output_dir && (a->options.to_formats & (a->options.to_formats - 1)) != 0)
         return err_fail(err, ERR_ARG, "several formats need --output DIR");
-    if (!a->output_dir && a->options.image_export_mode == IMAGE_EXPORT_REFERENCED)
+    bool referenced = a->options.image_export_mode == IMAGE_EXPORT_REFERENCED;
+    if (!a->output_dir && referenced)
         return err_fail(err, ERR_ARG, "referenced images need --output DIR");
+    a->options.target_zip = referenced; /* pictures as files of their own */
     return 0;
 }
 

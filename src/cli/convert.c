@@ -106,7 +106,11 @@ static void take_result(struct run *r, size_t job, const struct session_event *e
 {
     struct output_result result = {0};
     struct err e = ERR_INIT;
-    int rc = output_write(&r->args, &r->inputs.items[job], ev->result_fd, &result, &e);
+    bool zip = strcmp(ev->done.content_type, "application/zip") == 0;
+    int rc = (zip ? output_write_zip : output_write)(&r->args, &r->inputs.items[job], ev->result_fd, &result,
+                                                     &e);
+    if (zip && rc == 0 && ev->done.partial > 0)
+        (void)snprintf(result.status, sizeof(result.status), "partial_success");
     if (rc < 0) {
         end_input(r, job, "failure", rc == ERR_BUG ? err_traits(ERR_BUG)->exit_code : EXIT_CANNOT_WRITE,
                   "internal", e.message);

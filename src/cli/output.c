@@ -15,6 +15,7 @@
 
 #include "base/fdio.h"
 #include "base/mem.h"
+#include "cli/unzip.h"
 
 #define RESULT_MAX_BYTES ((size_t)2 << 30)
 
@@ -128,6 +129,45 @@ static int read_response(int fd, json_t **ret, struct err *err)
             rc = err_fail(err, ERR_BUG, "the result is not JSON: %s", je.text);
     }
     buf_done(&b);
+    return rc;
+}
+
+struct zip_target {
+    const struct convert_args *args;
+    const struct input *in;
+    size_t documents; /* entries that are a format of the document, not a picture */
+};
+
+/* "<stem>.md" gets the name that the other modes give it; pictures keep theirs, beside it, since the text
+ * refers to them. */
+static int put_zip_entry(void *ctx, const char *name, const char *bytes, size_t len, struct err *err)
+{
+    struct zip_target *t = ctx;
+    const char *dot = strrchr(name, '.');
+    char *path = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(formats) && dot && !strchr(name, '/') && !path; i++) {
+        if (strcmp(dot + 1, formats[i].ending) == 0 && (t->args->options.to_formats & formats[i].bit))
+            path = output_path(t->args, t->in, &formats[i]);
+    }
+    t->documents += path != NULL;
+    if (!path) {
+        const char *slash = strrchr(t->in->relative, '/');
+        int folder = slash ? (int)(slash - t->in->relative) + 1 : 0;
+        path = xasprintf("%s/%.*s%s", t->args->output_dir, folder, t->in->relative, name);
+    }
+    int rc = write_file(path, bytes, len, err);
+    free(path);
+    return rc;
+}
+
+int output_write_zip(const struct convert_args *a, const struct input *in, int result_fd,
+                     struct output_result *ret, struct err *err)
+{
+    struct zip_target t = {a, in, 0};
+    ret->message = xstrdup("");
+    int rc = unzip_fd(result_fd, put_zip_entry, &t, err);
+    (void)snprintf(ret->status, sizeof(ret->status), "%s",
+                   rc == 0 && t.documents > 0 ? "success" : "failure");
     return rc;
 }
 

@@ -21,6 +21,11 @@ void output_result_done(struct output_result *r);
 int output_write(const struct convert_args *args, const struct input *in, int result_fd,
                  struct output_result *ret, struct err *err);
 
+/* The same for an answer of type application/zip (referenced pictures): ret->status says whether it held the
+ * document. */
+int output_write_zip(const struct convert_args *args, const struct input *in, int result_fd,
+                     struct output_result *ret, struct err *err);
+
 /* True when every output of this input exists already. */
 bool output_exists(const struct convert_args *args, const struct input *in);
 

@@ -180,7 +180,8 @@ static void small_messages_round_trip(void **state)
     deliver(IPC_WORKER_PROGRESS, scratch, ipc_encode_progress(&progress, scratch));
     assert_int_equal(ipc_decode_progress(&frame, &progress2, NULL), 0);
     assert_string_equal(progress2.stage, "read");
-    struct ipc_done done = {IPC_TASK_PARTIAL, 1ull << 33, 2, 1, 1, 0, 17, "application/json", ERR_AUTH}, done2;
+    struct ipc_done done = {IPC_TASK_PARTIAL, 1ull << 33, 2, 1, 1, 0, 17, "application/json", ERR_AUTH},
+                    done2;
     deliver(IPC_WORKER_DONE, scratch, ipc_encode_done(&done, scratch));
     assert_int_equal(ipc_decode_done(&frame, &done2, NULL), 0);
     assert_true(done2.output_bytes == 1ull << 33);
