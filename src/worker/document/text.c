@@ -52,12 +52,13 @@ char *doc_clean_text(const char *s, size_t len)
             i++;
             continue;
         }
-        uint32_t r = replacement(c);
-        if (r == c)
+        uint32_t r = replacement(c); /* of a NUL: 0, nothing */
+        if (r && r == c) {
             memcpy(out + at, s + i, n);
-        else if (r)
-            out[at] = (char)r;
-        at += r == c ? n : r ? 1 : 0;
+            at += n;
+        } else if (r) {
+            out[at++] = (char)r;
+        }
         i += n;
     }
     out[at] = '\0';
