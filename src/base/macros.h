@@ -9,8 +9,10 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define UNUSED __attribute__((unused))
 
+#ifndef MIN /* <sys/param.h>, which <uv.h> includes, has the same two */
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
+#endif
 
 /* Hands a pointer over: yields *pp and sets *pp to NULL, so that its CLEANUP does nothing. */
 #define take_ptr(pp)                                                                                         \

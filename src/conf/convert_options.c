@@ -1,6 +1,7 @@
 /*
- * The table of convert options and its readers: JSON, form fields, flags. Everything docling-serve knows is here, also what has no
- * effect (yet): it is checked all the same, and named in the response when a request sets it.
+ * The table of convert options and its readers: JSON, form fields, flags. Everything docling-serve knows is
+ * here, also what has no effect (yet): it is checked all the same, and named in the response when a request
+ * sets it.
  */
 #include "conf/convert_options.h"
 
@@ -12,72 +13,210 @@
 #include "conf/option_table.h"
 
 const char *const option_input_formats[] = {
-    "docx", "doc", "rtf", "pptx", "ppt", "html", "mhtml", "image", "pdf", "asciidoc", "md", "csv", "xlsx", "xls", "odt", "ods", "odp",
-    "xml_uspto", "xml_jats", "xml_xbrl", "xml_doclang", "dclx", "mets_gbs", "json_docling", "audio", "video", "vtt", "latex", "email",
-    "epub", "boxnote", "iwork_pages", "iwork_keynote", "iwork_numbers", "ebcdic", "afp", NULL};
-const char *const option_output_formats[] = {"md", "json", "yaml", "html", "html_split_page", "text", "doctags", "vtt", "doclang",
-                                             "dclx", "chunks", "latex", NULL};
+    "docx",  "doc",      "rtf",          "pptx",        "ppt",           "html",          "mhtml",
+    "image", "pdf",      "asciidoc",     "md",          "csv",           "xlsx",          "xls",
+    "odt",   "ods",      "odp",          "xml_uspto",   "xml_jats",      "xml_xbrl",      "xml_doclang",
+    "dclx",  "mets_gbs", "json_docling", "audio",       "video",         "vtt",           "latex",
+    "email", "epub",     "boxnote",      "iwork_pages", "iwork_keynote", "iwork_numbers", "ebcdic",
+    "afp",   NULL};
+const char *const option_output_formats[] = {"md",     "json",    "yaml", "html",    "html_split_page",
+                                             "text",   "doctags", "vtt",  "doclang", "dclx",
+                                             "chunks", "latex",   NULL};
 static const char *const image_modes[] = {"placeholder", "embedded", "referenced", NULL};
 static const char *const ocr_models[] = {"auto", "small", "tiny", NULL};
-static const char *const ocr_presets[] = {"auto", "platen-small", "platen-tiny", "easyocr", "kserve_v2_ocr", "nemotron-ocr", "ocrmac",
-                                          "rapidocr", "tesserocr", "tesseract", NULL};
-static const char *const pdf_backends[] = {"pypdfium2", "docling_parse", "_docling_parse", "dlparse_v1", "dlparse_v2", "dlparse_v4",
-                                           NULL};
+static const char *const ocr_presets[] = {"auto",          "platen-small", "platen-tiny", "easyocr",
+                                          "kserve_v2_ocr", "nemotron-ocr", "ocrmac",      "rapidocr",
+                                          "tesserocr",     "tesseract",    NULL};
+static const char *const pdf_backends[] = {
+    "pypdfium2", "docling_parse", "_docling_parse", "dlparse_v1", "dlparse_v2", "dlparse_v4", NULL};
 static const char *const table_modes[] = {"fast", "accurate", NULL};
 static const char *const pipelines[] = {"legacy", "standard", "native", "vlm", "asr", NULL};
 
 #define AT(field) .offset = offsetof(struct convert_options, field), .effective = true
 #define CHECKED .offset = OPTION_NO_FIELD, .effective = false
-#define CHECKED_NULLABLE(option, kind, text)                                                                                     \
-    {.name = (option), .type = (kind), CHECKED, .def = "null", .help = (text)}
+#define CHECKED_NULLABLE(option, kind, text)                                                                 \
+    {                                                                                                        \
+        .name = (option), .type = (kind), CHECKED, .def = "null", .help = (text)                             \
+    }
 
 const struct option_row option_rows[] = {
-    {.name = "from_formats", .flag = "from", .type = OPTION_INPUT_FORMATS, AT(from_formats), .values = option_input_formats,
-     .def = "all", .help = "kinds of document that may be converted; others are skipped"},
-    {.name = "to_formats", .flag = "to", .type = OPTION_OUTPUT_FORMATS, AT(to_formats), .values = option_output_formats, .def = "md",
+    {.name = "from_formats",
+     .flag = "from",
+     .type = OPTION_INPUT_FORMATS,
+     AT(from_formats),
+     .values = option_input_formats,
+     .def = "all",
+     .help = "kinds of document that may be converted; others are skipped"},
+    {.name = "to_formats",
+     .flag = "to",
+     .type = OPTION_OUTPUT_FORMATS,
+     AT(to_formats),
+     .values = option_output_formats,
+     .def = "md",
      .help = "forms of the result (md, json, html, text, doctags are written)"},
-    {.name = "image_export_mode", .flag = "images", .type = OPTION_ENUM, AT(image_export_mode), .values = image_modes,
-     .def = "placeholder", .help = "how pictures appear in the result"},
-    {.name = "do_ocr", .type = OPTION_BOOL, AT(do_ocr), .def = "true", .help = "read text in pictures and scanned pages"},
-    {.name = "force_ocr", .type = OPTION_BOOL, AT(force_ocr), .def = "false", .help = "read every page as a picture, even with a text layer"},
-    {.name = "ocr_engine", .type = OPTION_STRING, CHECKED, .def = "auto", .help = "deprecated name of ocr_preset"},
-    {.name = "ocr_preset", .type = OPTION_ENUM, CHECKED, .values = ocr_presets, .def = "auto",
+    {.name = "image_export_mode",
+     .flag = "images",
+     .type = OPTION_ENUM,
+     AT(image_export_mode),
+     .values = image_modes,
+     .def = "placeholder",
+     .help = "how pictures appear in the result"},
+    {.name = "do_ocr",
+     .type = OPTION_BOOL,
+     AT(do_ocr),
+     .def = "true",
+     .help = "read text in pictures and scanned pages"},
+    {.name = "force_ocr",
+     .type = OPTION_BOOL,
+     AT(force_ocr),
+     .def = "false",
+     .help = "read every page as a picture, even with a text layer"},
+    {.name = "ocr_engine",
+     .type = OPTION_STRING,
+     CHECKED,
+     .def = "auto",
+     .help = "deprecated name of ocr_preset"},
+    {.name = "ocr_preset",
+     .type = OPTION_ENUM,
+     CHECKED,
+     .values = ocr_presets,
+     .def = "auto",
      .help = "platen-small and platen-tiny choose the reading model; the rest is docling's"},
-    {.name = "ocr_lang", .type = OPTION_STRINGS_OR_NULL, AT(ocr_lang), .def = "null", .help = "languages of the text; automatic when not given"},
+    {.name = "ocr_lang",
+     .type = OPTION_STRINGS_OR_NULL,
+     AT(ocr_lang),
+     .def = "null",
+     .help = "languages of the text; automatic when not given"},
     CHECKED_NULLABLE("ocr_custom_config", OPTION_OBJECT_OR_NULL, "settings of docling's OCR engines"),
-    {.name = "ocr_model", .type = OPTION_ENUM, AT(ocr_model), .extension = true, .values = ocr_models, .def = "auto",
+    {.name = "ocr_model",
+     .type = OPTION_ENUM,
+     AT(ocr_model),
+     .extension = true,
+     .values = ocr_models,
+     .def = "auto",
      .help = "reading model: auto reads with tiny and doubtful lines again with small"},
-    {.name = "pdf_backend", .type = OPTION_ENUM, CHECKED, .values = pdf_backends, .def = "docling_parse",
+    {.name = "pdf_backend",
+     .type = OPTION_ENUM,
+     CHECKED,
+     .values = pdf_backends,
+     .def = "docling_parse",
      .help = "PDF reader; here it is always PDFium (pypdfium2)"},
-    {.name = "table_mode", .type = OPTION_ENUM, AT(table_accurate), .values = table_modes, .def = "accurate", .help = "table recognition"},
-    {.name = "table_cell_matching", .type = OPTION_BOOL, AT(table_cell_matching), .def = "true",
+    {.name = "table_mode",
+     .type = OPTION_ENUM,
+     AT(table_accurate),
+     .values = table_modes,
+     .def = "accurate",
+     .help = "table recognition"},
+    {.name = "table_cell_matching",
+     .type = OPTION_BOOL,
+     AT(table_cell_matching),
+     .def = "true",
      .help = "use the document's own text for table cells"},
-    {.name = "do_table_structure", .type = OPTION_BOOL, AT(do_table_structure), .def = "true", .help = "recognise rows and columns of tables"},
-    {.name = "pipeline", .type = OPTION_ENUM, CHECKED, .values = pipelines, .def = "standard", .help = "docling's choice of pipeline"},
-    {.name = "page_range", .flag = "pages", .type = OPTION_PAGE_RANGE, AT(page_first), .def = "[1, 9223372036854775807]",
+    {.name = "do_table_structure",
+     .type = OPTION_BOOL,
+     AT(do_table_structure),
+     .def = "true",
+     .help = "recognise rows and columns of tables"},
+    {.name = "pipeline",
+     .type = OPTION_ENUM,
+     CHECKED,
+     .values = pipelines,
+     .def = "standard",
+     .help = "docling's choice of pipeline"},
+    {.name = "page_range",
+     .flag = "pages",
+     .type = OPTION_PAGE_RANGE,
+     AT(page_first),
+     .def = "[1, 9223372036854775807]",
      .help = "first and last page to convert"},
-    {.name = "document_timeout", .flag = "timeout", .type = OPTION_SECONDS_OR_NULL, AT(document_timeout_s), .def = "null",
+    {.name = "document_timeout",
+     .flag = "timeout",
+     .type = OPTION_SECONDS_OR_NULL,
+     AT(document_timeout_s),
+     .def = "null",
      .help = "seconds after which the task is ended"},
-    {.name = "abort_on_error", .type = OPTION_BOOL, AT(abort_on_error), .def = "false", .help = "stop at the first document that fails"},
-    {.name = "include_images", .type = OPTION_BOOL, AT(include_images), .def = "true", .help = "cut out pictures"},
-    {.name = "include_page_images", .type = OPTION_BOOL, AT(include_page_images), .def = "false", .help = "pictures of whole pages"},
-    {.name = "images_scale", .type = OPTION_NUMBER, AT(images_scale), .def = "2.0", .help = "resolution of pictures, in units of 72 dpi"},
-    {.name = "md_page_break_placeholder", .type = OPTION_STRING, AT(md_page_break_placeholder), .def = "", .help = "Markdown between pages"},
-    {.name = "md_compact_tables", .type = OPTION_BOOL, AT(md_compact_tables), .def = "false", .help = "Markdown tables without padding"},
-    {.name = "password", .type = OPTION_STRING, AT(password), .extension = true, .def = "", .help = "opens an encrypted document"},
+    {.name = "abort_on_error",
+     .type = OPTION_BOOL,
+     AT(abort_on_error),
+     .def = "false",
+     .help = "stop at the first document that fails"},
+    {.name = "include_images",
+     .type = OPTION_BOOL,
+     AT(include_images),
+     .def = "true",
+     .help = "cut out pictures"},
+    {.name = "include_page_images",
+     .type = OPTION_BOOL,
+     AT(include_page_images),
+     .def = "false",
+     .help = "pictures of whole pages"},
+    {.name = "images_scale",
+     .type = OPTION_NUMBER,
+     AT(images_scale),
+     .def = "2.0",
+     .help = "resolution of pictures, in units of 72 dpi"},
+    {.name = "md_page_break_placeholder",
+     .type = OPTION_STRING,
+     AT(md_page_break_placeholder),
+     .def = "",
+     .help = "Markdown between pages"},
+    {.name = "md_compact_tables",
+     .type = OPTION_BOOL,
+     AT(md_compact_tables),
+     .def = "false",
+     .help = "Markdown tables without padding"},
+    {.name = "password",
+     .type = OPTION_STRING,
+     AT(password),
+     .extension = true,
+     .def = "",
+     .help = "opens an encrypted document"},
 
-    {.name = "do_pdf_heading_hierarchy", .type = OPTION_BOOL, CHECKED, .def = "false", .help = "docling's heading levels"},
-    {.name = "pdf_heading_hierarchy_options", .type = OPTION_HEADINGS, CHECKED, .def = "{}", .help = "settings of docling's heading levels"},
-    {.name = "do_code_enrichment", .type = OPTION_BOOL, CHECKED, .def = "false", .help = "recognise program code"},
-    {.name = "do_formula_enrichment", .type = OPTION_BOOL, CHECKED, .def = "false", .help = "formulas as LaTeX"},
-    {.name = "do_picture_classification", .type = OPTION_BOOL, CHECKED, .def = "false", .help = "kinds of pictures"},
-    {.name = "do_picture_description", .type = OPTION_BOOL, CHECKED, .def = "false", .help = "pictures in words"},
-    {.name = "do_chart_extraction", .type = OPTION_BOOL, CHECKED, .def = "false", .help = "figures of charts"},
-    {.name = "picture_description_area_threshold", .type = OPTION_NUMBER, CHECKED, .def = "0.05", .help = "least picture that is described"},
+    {.name = "do_pdf_heading_hierarchy",
+     .type = OPTION_BOOL,
+     CHECKED,
+     .def = "false",
+     .help = "docling's heading levels"},
+    {.name = "pdf_heading_hierarchy_options",
+     .type = OPTION_HEADINGS,
+     CHECKED,
+     .def = "{}",
+     .help = "settings of docling's heading levels"},
+    {.name = "do_code_enrichment",
+     .type = OPTION_BOOL,
+     CHECKED,
+     .def = "false",
+     .help = "recognise program code"},
+    {.name = "do_formula_enrichment",
+     .type = OPTION_BOOL,
+     CHECKED,
+     .def = "false",
+     .help = "formulas as LaTeX"},
+    {.name = "do_picture_classification",
+     .type = OPTION_BOOL,
+     CHECKED,
+     .def = "false",
+     .help = "kinds of pictures"},
+    {.name = "do_picture_description",
+     .type = OPTION_BOOL,
+     CHECKED,
+     .def = "false",
+     .help = "pictures in words"},
+    {.name = "do_chart_extraction",
+     .type = OPTION_BOOL,
+     CHECKED,
+     .def = "false",
+     .help = "figures of charts"},
+    {.name = "picture_description_area_threshold",
+     .type = OPTION_NUMBER,
+     CHECKED,
+     .def = "0.05",
+     .help = "least picture that is described"},
     CHECKED_NULLABLE("picture_description_local", OPTION_OBJECT_OR_NULL, "model for picture descriptions"),
     CHECKED_NULLABLE("picture_description_api", OPTION_OBJECT_OR_NULL, "service for picture descriptions"),
     CHECKED_NULLABLE("picture_description_preset", OPTION_STRING_OR_NULL, "preset for picture descriptions"),
-    CHECKED_NULLABLE("picture_description_custom_config", OPTION_OBJECT_OR_NULL, "settings for picture descriptions"),
+    CHECKED_NULLABLE("picture_description_custom_config", OPTION_OBJECT_OR_NULL,
+                     "settings for picture descriptions"),
     CHECKED_NULLABLE("vlm_pipeline_model", OPTION_STRING_OR_NULL, "vision language model"),
     CHECKED_NULLABLE("vlm_pipeline_model_local", OPTION_OBJECT_OR_NULL, "vision language model"),
     CHECKED_NULLABLE("vlm_pipeline_model_api", OPTION_OBJECT_OR_NULL, "vision language service"),
@@ -90,7 +229,8 @@ const struct option_row option_rows[] = {
     CHECKED_NULLABLE("layout_preset", OPTION_STRING_OR_NULL, "preset for page layout"),
     CHECKED_NULLABLE("layout_custom_config", OPTION_OBJECT_OR_NULL, "settings for page layout"),
     CHECKED_NULLABLE("picture_classification_preset", OPTION_STRING_OR_NULL, "preset for kinds of pictures"),
-    CHECKED_NULLABLE("picture_classification_custom_config", OPTION_OBJECT_OR_NULL, "settings for kinds of pictures"),
+    CHECKED_NULLABLE("picture_classification_custom_config", OPTION_OBJECT_OR_NULL,
+                     "settings for kinds of pictures"),
     CHECKED_NULLABLE("chart_extraction_preset", OPTION_STRING_OR_NULL, "preset for charts"),
     CHECKED_NULLABLE("chart_extraction_custom_config", OPTION_OBJECT_OR_NULL, "settings for charts"),
     CHECKED_NULLABLE("chunking_options", OPTION_OBJECT_OR_NULL, "settings of the chunks format"),
@@ -178,7 +318,8 @@ static int set_row(struct convert_options *o, const struct option_row *row, cons
     return 0;
 }
 
-int convert_options_set_json(struct convert_options *o, const char *name, const json_t *value, struct option_problem *ret)
+int convert_options_set_json(struct convert_options *o, const char *name, const json_t *value,
+                             struct option_problem *ret)
 {
     const struct option_row *row = option_row_of_name(name);
     return row ? set_row(o, row, value, false, ret) : ERR_NOTFOUND;
@@ -213,8 +354,8 @@ static json_t *list_of_text(const char *text)
 }
 
 /* One form field of page_range: "[1,4]", "1,4", "1-4", or one end at a time in repeated fields. */
-static int set_page_range_text(struct convert_options *o, const struct option_row *row, const char *text, bool first,
-                               struct option_problem *ret)
+static int set_page_range_text(struct convert_options *o, const struct option_row *row, const char *text,
+                               bool first, struct option_problem *ret)
 {
     o->page_range_parts = first ? 1 : o->page_range_parts + 1;
     json_t *list = NULL;
@@ -229,8 +370,8 @@ static int set_page_range_text(struct convert_options *o, const struct option_ro
     } else if (o->page_range_parts == 2) {
         list = json_pack("[I, s?]", (json_int_t)o->page_first, text);
     } else {
-        return option_fail(ret, "too_long", row->name, "Tuple should have at most 2 items after validation, not %u",
-                           o->page_range_parts);
+        return option_fail(ret, "too_long", row->name,
+                           "Tuple should have at most 2 items after validation, not %u", o->page_range_parts);
     }
     if (!list)
         return option_fail(ret, "tuple_type", row->name, "Input should be a valid tuple");
@@ -245,13 +386,10 @@ static json_t *value_of_text(const struct option_row *row, const char *text)
     json_t *value = NULL;
     switch (row->type) {
     case OPTION_INPUT_FORMATS:
-    case OPTION_OUTPUT_FORMATS:
-        return list_of_text(text);
-    case OPTION_STRINGS_OR_NULL:
-        return none ? json_null() : list_of_text(text);
+    case OPTION_OUTPUT_FORMATS: return list_of_text(text);
+    case OPTION_STRINGS_OR_NULL: return none ? json_null() : list_of_text(text);
     case OPTION_STRING_OR_NULL:
-    case OPTION_SECONDS_OR_NULL:
-        return none ? json_null() : json_string(text);
+    case OPTION_SECONDS_OR_NULL: return none ? json_null() : json_string(text);
     case OPTION_OBJECT_OR_NULL:
     case OPTION_OBJECT_OR_STRING_OR_NULL:
     case OPTION_HEADINGS:
@@ -262,13 +400,13 @@ static json_t *value_of_text(const struct option_row *row, const char *text)
     case OPTION_ENUM:
     case OPTION_STRING:
     case OPTION_NUMBER:
-    case OPTION_PAGE_RANGE:
-        break;
+    case OPTION_PAGE_RANGE: break;
     }
     return json_string(text);
 }
 
-int convert_options_set_field(struct convert_options *o, const char *name, const char *text, bool first, struct option_problem *ret)
+int convert_options_set_field(struct convert_options *o, const char *name, const char *text, bool first,
+                              struct option_problem *ret)
 {
     const struct option_row *row = option_row_of_name(name);
     if (!row)
@@ -277,8 +415,9 @@ int convert_options_set_field(struct convert_options *o, const char *name, const
         return set_page_range_text(o, row, text, first, ret);
     json_t *value = value_of_text(row, text);
     if (!value)
-        return option_type_is_list(row->type) ? option_fail(ret, "list_type", row->name, "Input should be a valid list")
-                                              : option_fail(ret, "string_unicode", row->name, "Input should be valid UTF-8");
+        return option_type_is_list(row->type)
+                   ? option_fail(ret, "list_type", row->name, "Input should be a valid list")
+                   : option_fail(ret, "string_unicode", row->name, "Input should be valid UTF-8");
     int rc = set_row(o, row, value, !first && option_type_is_list(row->type), ret);
     json_decref(value);
     return rc;
@@ -290,7 +429,8 @@ int convert_options_flag_kind(const char *flag)
     return !row ? 0 : row->type == OPTION_BOOL ? 2 : 1;
 }
 
-int convert_options_set_flag(struct convert_options *o, const char *flag, const char *value, struct option_problem *ret)
+int convert_options_set_flag(struct convert_options *o, const char *flag, const char *value,
+                             struct option_problem *ret)
 {
     const struct option_row *row = option_row_of_flag(flag);
     if (!row)
@@ -303,7 +443,8 @@ int convert_options_set_flag(struct convert_options *o, const char *flag, const 
         return convert_options_set_field(o, row->name, both, true, ret);
     }
     size_t len = value ? strlen(value) : 0;
-    if (row->type == OPTION_PAGE_RANGE && len > 1 && len < 24 && strspn(value, "0123456789") == len - 1 && value[len - 1] == '-') {
+    if (row->type == OPTION_PAGE_RANGE && len > 1 && len < 24 && strspn(value, "0123456789") == len - 1 &&
+        value[len - 1] == '-') {
         char start[24]; /* "3-": to the end */
         (void)snprintf(start, sizeof(start), "%.*s", (int)(len - 1), value);
         return convert_options_set_field(o, row->name, start, true, ret);
@@ -311,18 +452,22 @@ int convert_options_set_flag(struct convert_options *o, const char *flag, const 
     return convert_options_set_field(o, row->name, value ? value : "true", true, ret);
 }
 
-int convert_options_check(const struct convert_options *o, double max_timeout_s, double max_images_scale, struct option_problem *ret)
+int convert_options_check(const struct convert_options *o, double max_timeout_s, double max_images_scale,
+                          struct option_problem *ret)
 {
     if (o->page_first < 1 || o->page_last < o->page_first)
-        return option_fail(ret, "value_error", "page_range",
-                           "Value error, page range [%lld, %lld] must start at 1 or later and not end before its start",
-                           (long long)o->page_first, (long long)o->page_last);
+        return option_fail(
+            ret, "value_error", "page_range",
+            "Value error, page range [%lld, %lld] must start at 1 or later and not end before its start",
+            (long long)o->page_first, (long long)o->page_last);
     if (o->document_timeout_s > max_timeout_s)
-        return option_fail(ret, "less_than_equal", "document_timeout", "Input should be less than or equal to %g", max_timeout_s);
+        return option_fail(ret, "less_than_equal", "document_timeout",
+                           "Input should be less than or equal to %g", max_timeout_s);
     if (o->images_scale <= 0)
         return option_fail(ret, "greater_than", "images_scale", "Input should be greater than 0");
     if (o->images_scale > max_images_scale)
-        return option_fail(ret, "less_than_equal", "images_scale", "Input should be less than or equal to %g", max_images_scale);
+        return option_fail(ret, "less_than_equal", "images_scale", "Input should be less than or equal to %g",
+                           max_images_scale);
     return 0;
 }
 

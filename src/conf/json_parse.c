@@ -1,4 +1,5 @@
-/* See json_parse.h. The depth count looks only at brackets outside strings, in one pass, without recursion. */
+/* See json_parse.h. The depth count looks only at brackets outside strings, in one pass, without recursion.
+ */
 #include "conf/json_parse.h"
 
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 
 #define LIMIT_JSON_DEPTH 64
 #define LIMIT_JSON_BODY_BYTES (64u * 1024 * 1024)
-#define LIMIT_OPTION_BYTES (1024 * 1024)   /* one form field */
+#define LIMIT_OPTION_BYTES (1024 * 1024) /* one form field */
 #define LIMIT_FORM_PARTS 64
 #define LIMIT_FILENAME_BYTES 255
 #define LIMIT_HEADER_BYTES (16 * 1024)
@@ -17,9 +17,9 @@
 #define LIMIT_IMAGE_SIDE_PX 65500
 #define LIMIT_IMAGE_PIXELS (100u * 1000 * 1000)
 #define LIMIT_IMAGE_FRAMES 500
-#define LIMIT_PDF_PAGES 2000        /* default of max_num_pages as far as memory goes; the setting may be lower */
+#define LIMIT_PDF_PAGES 2000 /* default of max_num_pages as far as memory goes; the setting may be lower */
 #define LIMIT_PAGE_CHARS 2000000
-#define LIMIT_PAGE_RULES 20000      /* line segments */
+#define LIMIT_PAGE_RULES 20000         /* line segments */
 #define LIMIT_PAGE_OBJECTS 100000      /* page objects looked at, those in forms included */
 #define LIMIT_PAGE_PATH_POINTS 2000000 /* points of paths looked at for rules */
 #define LIMIT_PAGE_PICTURES 10000

@@ -1,4 +1,5 @@
-/* What people read of the option table: flags of `platen convert`, its man page, and the table of the docs. */
+/* What people read of the option table: flags of `platen convert`, its man page, and the table of the docs.
+ */
 #include "conf/option_table.h"
 #include "conf/text.h"
 
@@ -11,27 +12,19 @@ static void print_values(FILE *out, const struct option_row *row, const char *se
 static const char *placeholder(const struct option_row *row)
 {
     switch (row->type) {
-    case OPTION_BOOL:
-        return "[true|false]";
-    case OPTION_ENUM:
-        return "NAME";
+    case OPTION_BOOL: return "[true|false]";
+    case OPTION_ENUM: return "NAME";
     case OPTION_INPUT_FORMATS:
     case OPTION_OUTPUT_FORMATS:
-    case OPTION_STRINGS_OR_NULL:
-        return "A,B,...";
-    case OPTION_NUMBER:
-        return "NUMBER";
-    case OPTION_SECONDS_OR_NULL:
-        return "SECONDS";
-    case OPTION_PAGE_RANGE:
-        return "FIRST-LAST";
+    case OPTION_STRINGS_OR_NULL: return "A,B,...";
+    case OPTION_NUMBER: return "NUMBER";
+    case OPTION_SECONDS_OR_NULL: return "SECONDS";
+    case OPTION_PAGE_RANGE: return "FIRST-LAST";
     case OPTION_OBJECT_OR_NULL:
     case OPTION_OBJECT_OR_STRING_OR_NULL:
-    case OPTION_HEADINGS:
-        return "JSON";
+    case OPTION_HEADINGS: return "JSON";
     case OPTION_STRING:
-    case OPTION_STRING_OR_NULL:
-        break;
+    case OPTION_STRING_OR_NULL: break;
     }
     return "TEXT";
 }
@@ -93,6 +86,7 @@ void convert_options_print_markdown(FILE *out)
             print_values(out, row, " ");
         else
             (void)fprintf(out, "%s", row->type == OPTION_BOOL ? "true false" : placeholder(row));
-        (void)fprintf(out, " | %s | %s%s |\n", shown_default(row), row->help, row->effective ? "" : "; checked, no effect so far");
+        (void)fprintf(out, " | %s | %s%s |\n", shown_default(row), row->help,
+                      row->effective ? "" : "; checked, no effect so far");
     }
 }

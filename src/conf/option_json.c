@@ -1,4 +1,5 @@
-/* The options as the supervisor stores them and the worker reads them: docling's names, plus target_zip and ineffective. */
+/* The options as the supervisor stores them and the worker reads them: docling's names, plus target_zip and
+ * ineffective. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -20,7 +21,11 @@ static uint64_t output_list_bits(unsigned to_formats)
     static const struct {
         const char *name;
         unsigned bit;
-    } map[] = {{"md", OUTPUT_MD}, {"json", OUTPUT_JSON}, {"html", OUTPUT_HTML}, {"text", OUTPUT_TEXT}, {"doctags", OUTPUT_DOCTAGS}};
+    } map[] = {{"md", OUTPUT_MD},
+               {"json", OUTPUT_JSON},
+               {"html", OUTPUT_HTML},
+               {"text", OUTPUT_TEXT},
+               {"doctags", OUTPUT_DOCTAGS}};
     uint64_t bits = 0;
     for (size_t k = 0; k < ARRAY_LEN(map); k++) {
         for (int i = 0; (to_formats & map[k].bit) && option_output_formats[i]; i++) {
@@ -35,19 +40,15 @@ static json_t *row_to_json(const struct option_row *row, const struct convert_op
 {
     const void *field = (const char *)o + row->offset;
     switch (row->type) {
-    case OPTION_BOOL:
-        return json_boolean(*(const bool *)field);
+    case OPTION_BOOL: return json_boolean(*(const bool *)field);
     case OPTION_ENUM:
         if (row->offset == offsetof(struct convert_options, table_accurate))
             return json_string(o->table_accurate ? "accurate" : "fast");
         return json_string(row->values[*(const unsigned *)field]);
-    case OPTION_INPUT_FORMATS:
-        return format_list(row->values, o->from_formats);
-    case OPTION_OUTPUT_FORMATS:
-        return format_list(row->values, output_list_bits(o->to_formats));
+    case OPTION_INPUT_FORMATS: return format_list(row->values, o->from_formats);
+    case OPTION_OUTPUT_FORMATS: return format_list(row->values, output_list_bits(o->to_formats));
     case OPTION_STRING:
-    case OPTION_STRING_OR_NULL:
-        return json_string(*(char *const *)field);
+    case OPTION_STRING_OR_NULL: return json_string(*(char *const *)field);
     case OPTION_STRINGS_OR_NULL: {
         json_t *list = json_array();
         for (const char *p = *(char *const *)field; *p;) {
@@ -58,16 +59,13 @@ static json_t *row_to_json(const struct option_row *row, const struct convert_op
         }
         return list;
     }
-    case OPTION_NUMBER:
-        return json_real(*(const double *)field);
+    case OPTION_NUMBER: return json_real(*(const double *)field);
     case OPTION_SECONDS_OR_NULL:
         return *(const double *)field > 0 ? json_real(*(const double *)field) : json_null();
-    case OPTION_PAGE_RANGE:
-        return json_pack("[I, I]", (json_int_t)o->page_first, (json_int_t)o->page_last);
+    case OPTION_PAGE_RANGE: return json_pack("[I, I]", (json_int_t)o->page_first, (json_int_t)o->page_last);
     case OPTION_OBJECT_OR_NULL:
     case OPTION_OBJECT_OR_STRING_OR_NULL:
-    case OPTION_HEADINGS:
-        break;
+    case OPTION_HEADINGS: break;
     }
     return json_null();
 }
@@ -122,7 +120,8 @@ int convert_options_of_json(const json_t *json, struct convert_options *ret, str
     const char *name;
     json_t *value;
     int rc = 0;
-    json_object_foreach(object, name, value) {
+    json_object_foreach(object, name, value)
+    {
         if ((rc = read_member(&o, name, value, err)) != 0)
             break;
     }

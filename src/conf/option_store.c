@@ -1,6 +1,7 @@
 /*
- * Puts checked values into struct convert_options, one function for each kind of row. Invariant: a value that has no effect here and
- * differs from the default leaves its name in `ineffective`, so that the response can say so; nothing is silently ignored.
+ * Puts checked values into struct convert_options, one function for each kind of row. Invariant: a value that
+ * has no effect here and differs from the default leaves its name in `ineffective`, so that the response can
+ * say so; nothing is silently ignored.
  */
 #include <string.h>
 
@@ -47,13 +48,15 @@ static void replace_string(char **field, char *value)
 }
 
 /* A list of enum names to bits. */
-static int read_formats(const struct option_row *row, const json_t *value, uint64_t *ret_bits, struct option_problem *ret)
+static int read_formats(const struct option_row *row, const json_t *value, uint64_t *ret_bits,
+                        struct option_problem *ret)
 {
     if (!json_is_array(value))
         return option_fail(ret, "list_type", row->name, "Input should be a valid list");
     if (json_array_size(value) > LIST_ITEMS_MAX)
-        return option_fail(ret, "too_long", row->name, "List should have at most %d items after validation, not %zu",
-                           LIST_ITEMS_MAX, json_array_size(value));
+        return option_fail(ret, "too_long", row->name,
+                           "List should have at most %d items after validation, not %zu", LIST_ITEMS_MAX,
+                           json_array_size(value));
     uint64_t bits = 0;
     for (size_t i = 0; i < json_array_size(value); i++) {
         char loc[64];
@@ -68,13 +71,17 @@ static int read_formats(const struct option_row *row, const json_t *value, uint6
     return 0;
 }
 
-static int store_output_formats(const struct option_row *row, struct convert_options *o, const json_t *value, bool append,
-                                struct option_problem *ret)
+static int store_output_formats(const struct option_row *row, struct convert_options *o, const json_t *value,
+                                bool append, struct option_problem *ret)
 {
     static const struct {
         const char *name;
         enum output_format bit;
-    } written[] = {{"md", OUTPUT_MD}, {"json", OUTPUT_JSON}, {"html", OUTPUT_HTML}, {"text", OUTPUT_TEXT}, {"doctags", OUTPUT_DOCTAGS}};
+    } written[] = {{"md", OUTPUT_MD},
+                   {"json", OUTPUT_JSON},
+                   {"html", OUTPUT_HTML},
+                   {"text", OUTPUT_TEXT},
+                   {"doctags", OUTPUT_DOCTAGS}};
     uint64_t asked;
     int rc = read_formats(row, value, &asked, ret);
     if (rc != 0)
@@ -102,8 +109,8 @@ static int store_output_formats(const struct option_row *row, struct convert_opt
     return 0;
 }
 
-static int store_input_formats(const struct option_row *row, struct convert_options *o, const json_t *value, bool append,
-                               struct option_problem *ret)
+static int store_input_formats(const struct option_row *row, struct convert_options *o, const json_t *value,
+                               bool append, struct option_problem *ret)
 {
     uint64_t asked;
     int rc = read_formats(row, value, &asked, ret);
@@ -112,8 +119,8 @@ static int store_input_formats(const struct option_row *row, struct convert_opti
     return rc;
 }
 
-static int store_strings(const struct option_row *row, struct convert_options *o, const json_t *value, bool append,
-                         bool *ret_default, struct option_problem *ret)
+static int store_strings(const struct option_row *row, struct convert_options *o, const json_t *value,
+                         bool append, bool *ret_default, struct option_problem *ret)
 {
     char **field = field_of(row, o);
     if (json_is_null(value)) {
@@ -138,7 +145,8 @@ static int store_strings(const struct option_row *row, struct convert_options *o
         *ret_default = *ret_default && !*text;
     }
     if (rc == 0 && joined.overflown)
-        rc = option_fail(ret, "string_too_long", row->name, "List should have at most %d characters", LIMIT_OPTION_BYTES);
+        rc = option_fail(ret, "string_too_long", row->name, "List should have at most %d characters",
+                         LIMIT_OPTION_BYTES);
     if (rc == 0 && field)
         replace_string(field, buf_take(&joined));
     buf_done(&joined);
@@ -152,7 +160,8 @@ static int store_page_range(const struct option_row *row, struct convert_options
         return option_fail(ret, "tuple_type", row->name, "Input should be a valid tuple");
     size_t n = json_array_size(value);
     if (n > 2)
-        return option_fail(ret, "too_long", row->name, "Tuple should have at most 2 items after validation, not %zu", n);
+        return option_fail(ret, "too_long", row->name,
+                           "Tuple should have at most 2 items after validation, not %zu", n);
     int64_t ends[2] = {1, INT64_MAX};
     for (size_t i = 0; i < 2; i++) {
         char loc[64];
@@ -168,8 +177,8 @@ static int store_page_range(const struct option_row *row, struct convert_options
     return 0;
 }
 
-static int store_number(const struct option_row *row, struct convert_options *o, const json_t *value, bool *ret_default,
-                        struct option_problem *ret)
+static int store_number(const struct option_row *row, struct convert_options *o, const json_t *value,
+                        bool *ret_default, struct option_problem *ret)
 {
     double number = 0;
     if (json_is_null(value) && row->type == OPTION_SECONDS_OR_NULL) {
@@ -188,15 +197,18 @@ static int store_number(const struct option_row *row, struct convert_options *o,
     return 0;
 }
 
-/* Members of the heading options; each that is given must have its type, and tells whether all stay at their default. */
-static int check_headings(const struct option_row *row, const json_t *value, bool *ret_default, struct option_problem *ret)
+/* Members of the heading options; each that is given must have its type, and tells whether all stay at their
+ * default. */
+static int check_headings(const struct option_row *row, const json_t *value, bool *ret_default,
+                          struct option_problem *ret)
 {
     static const struct {
         const char *name;
         char type; /* b, n(umber), i */
         double def;
-    } members[] = {{"enabled", 'b', 0},        {"use_bookmarks", 'b', 1},           {"use_numbering", 'b', 1},
-                   {"use_style", 'b', 1},      {"use_font_style", 'b', 1},          {"style_size_tolerance", 'n', 0.05},
+    } members[] = {{"enabled", 'b', 0},        {"use_bookmarks", 'b', 1},
+                   {"use_numbering", 'b', 1},  {"use_style", 'b', 1},
+                   {"use_font_style", 'b', 1}, {"style_size_tolerance", 'n', 0.05},
                    {"max_level", 'i', 6},      {"bookmark_match_threshold", 'n', 0.8}};
     if (!json_is_object(value))
         return option_fail(ret, "model_attributes_type", row->name,
@@ -228,13 +240,14 @@ static int check_headings(const struct option_row *row, const json_t *value, boo
     if (schemes && !json_is_null(schemes)) {
         *ret_default = false;
         if (!json_is_array(schemes))
-            return option_fail(ret, "list_type", "pdf_heading_hierarchy_options.numbering_schemes", "Input should be a valid list");
+            return option_fail(ret, "list_type", "pdf_heading_hierarchy_options.numbering_schemes",
+                               "Input should be a valid list");
     }
     return 0;
 }
 
-static int store_string(const struct option_row *row, struct convert_options *o, const json_t *value, bool *ret_default,
-                        struct option_problem *ret)
+static int store_string(const struct option_row *row, struct convert_options *o, const json_t *value,
+                        bool *ret_default, struct option_problem *ret)
 {
     if (row->type == OPTION_STRING_OR_NULL && json_is_null(value))
         return 0;
@@ -243,7 +256,8 @@ static int store_string(const struct option_row *row, struct convert_options *o,
     if (rc != 0)
         return rc;
     if (strlen(text) > LIMIT_OPTION_BYTES)
-        return option_fail(ret, "string_too_long", row->name, "String should have at most %d characters", LIMIT_OPTION_BYTES);
+        return option_fail(ret, "string_too_long", row->name, "String should have at most %d characters",
+                           LIMIT_OPTION_BYTES);
     char **field = field_of(row, o);
     if (field)
         replace_string(field, xstrdup(text));
@@ -251,8 +265,8 @@ static int store_string(const struct option_row *row, struct convert_options *o,
     return 0;
 }
 
-static int store_enum(const struct option_row *row, struct convert_options *o, const json_t *value, bool *ret_default,
-                      struct option_problem *ret)
+static int store_enum(const struct option_row *row, struct convert_options *o, const json_t *value,
+                      bool *ret_default, struct option_problem *ret)
 {
     int index = 0;
     int rc = option_read_enum(value, row->name, row->values, &index, ret);
@@ -263,7 +277,8 @@ static int store_enum(const struct option_row *row, struct convert_options *o, c
         o->table_accurate = strcmp(row->values[index], "accurate") == 0;
     else if (row->offset != OPTION_NO_FIELD)
         *(unsigned *)field_of(row, o) = (unsigned)index;
-    /* Two rows have a second meaning: our presets choose the OCR model, and pypdfium2 is the very library that reads PDFs here. */
+    /* Two rows have a second meaning: our presets choose the OCR model, and pypdfium2 is the very library
+     * that reads PDFs here. */
     if (strcmp(row->name, "ocr_preset") == 0 && strncmp(row->values[index], "platen-", 7) == 0) {
         o->ocr_model = strcmp(row->values[index], "platen-tiny") == 0 ? OCR_MODEL_TINY : OCR_MODEL_SMALL;
         *ret_default = true;
@@ -273,8 +288,8 @@ static int store_enum(const struct option_row *row, struct convert_options *o, c
     return 0;
 }
 
-int option_store(const struct option_row *row, struct convert_options *o, const json_t *value, bool append, bool *ret_default,
-                 struct option_problem *ret)
+int option_store(const struct option_row *row, struct convert_options *o, const json_t *value, bool append,
+                 bool *ret_default, struct option_problem *ret)
 {
     *ret_default = true;
     switch (row->type) {
@@ -289,22 +304,15 @@ int option_store(const struct option_row *row, struct convert_options *o, const 
         *ret_default = flag == (strcmp(row->def, "true") == 0);
         return 0;
     }
-    case OPTION_ENUM:
-        return store_enum(row, o, value, ret_default, ret);
-    case OPTION_INPUT_FORMATS:
-        return store_input_formats(row, o, value, append, ret);
-    case OPTION_OUTPUT_FORMATS:
-        return store_output_formats(row, o, value, append, ret);
+    case OPTION_ENUM: return store_enum(row, o, value, ret_default, ret);
+    case OPTION_INPUT_FORMATS: return store_input_formats(row, o, value, append, ret);
+    case OPTION_OUTPUT_FORMATS: return store_output_formats(row, o, value, append, ret);
     case OPTION_STRING:
-    case OPTION_STRING_OR_NULL:
-        return store_string(row, o, value, ret_default, ret);
-    case OPTION_STRINGS_OR_NULL:
-        return store_strings(row, o, value, append, ret_default, ret);
+    case OPTION_STRING_OR_NULL: return store_string(row, o, value, ret_default, ret);
+    case OPTION_STRINGS_OR_NULL: return store_strings(row, o, value, append, ret_default, ret);
     case OPTION_NUMBER:
-    case OPTION_SECONDS_OR_NULL:
-        return store_number(row, o, value, ret_default, ret);
-    case OPTION_PAGE_RANGE:
-        return store_page_range(row, o, value, ret);
+    case OPTION_SECONDS_OR_NULL: return store_number(row, o, value, ret_default, ret);
+    case OPTION_PAGE_RANGE: return store_page_range(row, o, value, ret);
     case OPTION_OBJECT_OR_NULL:
     case OPTION_OBJECT_OR_STRING_OR_NULL:
         *ret_default = json_is_null(value);
@@ -313,8 +321,7 @@ int option_store(const struct option_row *row, struct convert_options *o, const 
         if (json_is_string(value) && row->type == OPTION_OBJECT_OR_STRING_OR_NULL)
             return 0;
         return option_fail(ret, "dict_type", row->name, "Input should be a valid dictionary");
-    case OPTION_HEADINGS:
-        return check_headings(row, value, ret_default, ret);
+    case OPTION_HEADINGS: return check_headings(row, value, ret_default, ret);
     }
     return option_fail(ret, "value_error", row->name, "Value error, option has no type");
 }

@@ -30,7 +30,8 @@ struct option_row {
     bool effective;
     bool extension;            /* ours, not docling-serve's */
     const char *const *values; /* ends with NULL */
-    const char *def;           /* as docling-serve's docs write it; for OPTION_ENUM without a field also the default's index rules */
+    const char *def; /* as docling-serve's docs write it; for OPTION_ENUM without a field also the default's
+                        index rules */
     const char *help;
 };
 
@@ -45,14 +46,16 @@ void option_flag_name(const struct option_row *row, char *out, size_t out_size);
 bool option_type_is_list(enum option_type type);
 
 /* Fills *ret and returns ERR_ARG. */
-int option_fail(struct option_problem *ret, const char *type, const char *loc, const char *fmt, ...) PRINTF_LIKE(4, 5);
+int option_fail(struct option_problem *ret, const char *type, const char *loc, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 
 /*
- * Checks value and stores it. append: a further occurrence of a list. *ret_default tells whether the value is what the table gives
- * anyway. The output formats that we do not write are named through option_note_ineffective.
+ * Checks value and stores it. append: a further occurrence of a list. *ret_default tells whether the value is
+ * what the table gives anyway. The output formats that we do not write are named through
+ * option_note_ineffective.
  */
-int option_store(const struct option_row *row, struct convert_options *o, const json_t *value, bool append, bool *ret_default,
-                 struct option_problem *ret);
+int option_store(const struct option_row *row, struct convert_options *o, const json_t *value, bool append,
+                 bool *ret_default, struct option_problem *ret);
 void option_note_ineffective(struct convert_options *o, const char *name);
 void option_forget_ineffective(struct convert_options *o, const char *prefix);
 
@@ -61,6 +64,7 @@ int option_read_bool(const json_t *value, const char *loc, bool *out, struct opt
 int option_read_int(const json_t *value, const char *loc, int64_t *out, struct option_problem *ret);
 int option_read_number(const json_t *value, const char *loc, double *out, struct option_problem *ret);
 int option_read_string(const json_t *value, const char *loc, const char **out, struct option_problem *ret);
-int option_read_enum(const json_t *value, const char *loc, const char *const *values, int *out, struct option_problem *ret);
+int option_read_enum(const json_t *value, const char *loc, const char *const *values, int *out,
+                     struct option_problem *ret);
 
 #endif

@@ -1,4 +1,5 @@
-/* The scalar types of the option table: they accept and refuse what pydantic's lax mode does, with its error types and messages. */
+/* The scalar types of the option table: they accept and refuse what pydantic's lax mode does, with its error
+ * types and messages. */
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -45,7 +46,8 @@ int option_read_bool(const json_t *value, const char *loc, bool *out, struct opt
     } else {
         return option_fail(ret, "bool_type", loc, "Input should be a valid boolean");
     }
-    return option_fail(ret, "bool_parsing", loc, "Input should be a valid boolean, unable to interpret input");
+    return option_fail(ret, "bool_parsing", loc,
+                       "Input should be a valid boolean, unable to interpret input");
 }
 
 static int read_int_text(const char *text, const char *loc, int64_t *out, struct option_problem *ret)
@@ -56,7 +58,8 @@ static int read_int_text(const char *text, const char *loc, int64_t *out, struct
     long long v = strtoll(p, &end, 10);
     end += strspn(end, " \t\r\n");
     if (*p == '\0' || *end || errno == ERANGE)
-        return option_fail(ret, "int_parsing", loc, "Input should be a valid integer, unable to parse string as an integer");
+        return option_fail(ret, "int_parsing", loc,
+                           "Input should be a valid integer, unable to parse string as an integer");
     *out = v;
     return 0;
 }
@@ -76,7 +79,8 @@ int option_read_int(const json_t *value, const char *loc, int64_t *out, struct o
     if (json_is_real(value)) {
         double d = json_real_value(value);
         if (d != floor(d))
-            return option_fail(ret, "int_from_float", loc, "Input should be a valid integer, got a number with a fractional part");
+            return option_fail(ret, "int_from_float", loc,
+                               "Input should be a valid integer, got a number with a fractional part");
         if (fabs(d) < 9.0e18) {
             *out = (int64_t)d;
             return 0;
@@ -102,7 +106,8 @@ int option_read_number(const json_t *value, const char *loc, double *out, struct
     double d = strtod(text, &end);
     end += strspn(end, " \t\r\n");
     if (end == text || *end)
-        return option_fail(ret, "float_parsing", loc, "Input should be a valid number, unable to parse string as a number");
+        return option_fail(ret, "float_parsing", loc,
+                           "Input should be a valid number, unable to parse string as a number");
     if (!isfinite(d))
         return option_fail(ret, "finite_number", loc, "Input should be a finite number");
     *out = d;
@@ -117,7 +122,8 @@ int option_read_string(const json_t *value, const char *loc, const char **out, s
     return 0;
 }
 
-int option_read_enum(const json_t *value, const char *loc, const char *const *values, int *out, struct option_problem *ret)
+int option_read_enum(const json_t *value, const char *loc, const char *const *values, int *out,
+                     struct option_problem *ret)
 {
     const char *text = json_string_value(value); /* NULL when it is not a string */
     for (int i = 0; text && values[i]; i++) {

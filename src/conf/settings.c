@@ -1,9 +1,11 @@
 /*
- * The table of settings, and its three readers: environment, flags, help. Invariant: every field of struct settings has exactly one
- * row, so a setting cannot exist without a flag or an environment name, a range, a default and a sentence of help.
+ * The table of settings, and its three readers: environment, flags, help. Invariant: every field of struct
+ * settings has exactly one row, so a setting cannot exist without a flag or an environment name, a range, a
+ * default and a sentence of help.
  *
- * Deliberate difference from docling-serve: the default host is 127.0.0.1, not 0.0.0.0. A service that reads private documents and has
- * no key by default should not be open to the network because someone forgot a flag.
+ * Deliberate difference from docling-serve: the default host is 127.0.0.1, not 0.0.0.0. A service that reads
+ * private documents and has no key by default should not be open to the network because someone forgot a
+ * flag.
  */
 #include "conf/settings.h"
 
@@ -45,78 +47,277 @@ struct row {
 #define AT(field) .offset = offsetof(struct settings, field)
 
 static const struct row rows[] = {
-    {"host", {"PLATEN_HOST", "UVICORN_HOST"}, AT(host), ROW_STRING, .def = "127.0.0.1", .group = "Serving",
-     .help = "address to listen on; 0.0.0.0 opens the service to the network (docling-serve's default; here you ask for it)"},
-    {"port", {"PLATEN_PORT", "UVICORN_PORT"}, AT(port), ROW_INT, 0, 65535, .def = "5001",
+    {"host",
+     {"PLATEN_HOST", "UVICORN_HOST"},
+     AT(host),
+     ROW_STRING,
+     .def = "127.0.0.1",
+     .group = "Serving",
+     .help = "address to listen on; 0.0.0.0 opens the service to the network (docling-serve's default; here "
+             "you ask for it)"},
+    {"port",
+     {"PLATEN_PORT", "UVICORN_PORT"},
+     AT(port),
+     ROW_INT,
+     0,
+     65535,
+     .def = "5001",
      .help = "port to listen on; 0 takes any free port and prints it"},
-    {"data", {"PLATEN_DATA"}, AT(data_dir), ROW_STRING, .def = "", .def_shown = "~/.local/state/platen",
+    {"data",
+     {"PLATEN_DATA"},
+     AT(data_dir),
+     ROW_STRING,
+     .def = "",
+     .def_shown = "~/.local/state/platen",
      .help = "folder for the task store, uploads and results"},
-    {"scratch", {"PLATEN_SCRATCH_PATH", "DOCLING_SERVE_SCRATCH_PATH"}, AT(scratch_path), ROW_STRING, .def = "",
-     .def_shown = "DATA/scratch", .help = "folder for the files of running tasks"},
-    {"models", {"PLATEN_MODELS", "DOCLING_SERVE_ARTIFACTS_PATH"}, AT(artifacts_path), ROW_STRING, .def = "",
-     .def_shown = "beside the programs", .help = "folder with the models and their manifest.json"},
-    {"cache", {"PLATEN_CACHE_DIR"}, AT(cache_dir), ROW_STRING, .def = "", .def_shown = "~/.cache/platen",
+    {"scratch",
+     {"PLATEN_SCRATCH_PATH", "DOCLING_SERVE_SCRATCH_PATH"},
+     AT(scratch_path),
+     ROW_STRING,
+     .def = "",
+     .def_shown = "DATA/scratch",
+     .help = "folder for the files of running tasks"},
+    {"models",
+     {"PLATEN_MODELS", "DOCLING_SERVE_ARTIFACTS_PATH"},
+     AT(artifacts_path),
+     ROW_STRING,
+     .def = "",
+     .def_shown = "beside the programs",
+     .help = "folder with the models and their manifest.json"},
+    {"cache",
+     {"PLATEN_CACHE_DIR"},
+     AT(cache_dir),
+     ROW_STRING,
+     .def = "",
+     .def_shown = "~/.cache/platen",
      .help = "folder for compiled models"},
-    {"log-level", {"PLATEN_LOG_LEVEL", "DOCLING_SERVE_LOG_LEVEL"}, AT(log_level), ROW_CHOICE,
-     .choices = "debug|info|warning|error", .def = "info", .help = "least severity that is logged"},
-    {"log-format", {"PLATEN_LOG_FORMAT", "DOCLING_SERVE_LOG_FORMAT"}, AT(log_format), ROW_CHOICE, .choices = "text|json",
-     .def = "text", .help = "form of the log lines on stderr"},
-    {NULL, {"PLATEN_API_KEY", "DOCLING_SERVE_API_KEY"}, AT(api_key), ROW_STRING, .def = "",
+    {"log-level",
+     {"PLATEN_LOG_LEVEL", "DOCLING_SERVE_LOG_LEVEL"},
+     AT(log_level),
+     ROW_CHOICE,
+     .choices = "debug|info|warning|error",
+     .def = "info",
+     .help = "least severity that is logged"},
+    {"log-format",
+     {"PLATEN_LOG_FORMAT", "DOCLING_SERVE_LOG_FORMAT"},
+     AT(log_format),
+     ROW_CHOICE,
+     .choices = "text|json",
+     .def = "text",
+     .help = "form of the log lines on stderr"},
+    {NULL,
+     {"PLATEN_API_KEY", "DOCLING_SERVE_API_KEY"},
+     AT(api_key),
+     ROW_STRING,
+     .def = "",
      .help = "key that clients must send as X-Api-Key; no flag, since it would show in ps"},
-    {"show-version-info", {"PLATEN_SHOW_VERSION_INFO", "DOCLING_SERVE_SHOW_VERSION_INFO"}, AT(show_version_info), ROW_BOOL,
-     .def = "true", .help = "answer GET /version"},
+    {"show-version-info",
+     {"PLATEN_SHOW_VERSION_INFO", "DOCLING_SERVE_SHOW_VERSION_INFO"},
+     AT(show_version_info),
+     ROW_BOOL,
+     .def = "true",
+     .help = "answer GET /version"},
 
-    {"max-file-size", {"PLATEN_MAX_FILE_SIZE", "DOCLING_SERVE_MAX_FILE_SIZE"}, AT(max_file_bytes), ROW_BYTES, 1, TIB,
-     .clamp = true, .def = "100M", .group = "Limits", .help = "largest single file"},
-    {"max-body-size", {"PLATEN_MAX_BODY_SIZE"}, AT(max_body_bytes), ROW_BYTES, 1024, TIB, .clamp = true, .def = "256M",
+    {"max-file-size",
+     {"PLATEN_MAX_FILE_SIZE", "DOCLING_SERVE_MAX_FILE_SIZE"},
+     AT(max_file_bytes),
+     ROW_BYTES,
+     1,
+     TIB,
+     .clamp = true,
+     .def = "100M",
+     .group = "Limits",
+     .help = "largest single file"},
+    {"max-body-size",
+     {"PLATEN_MAX_BODY_SIZE"},
+     AT(max_body_bytes),
+     ROW_BYTES,
+     1024,
+     TIB,
+     .clamp = true,
+     .def = "256M",
      .help = "largest request"},
-    {"max-num-pages", {"PLATEN_MAX_NUM_PAGES", "DOCLING_SERVE_MAX_NUM_PAGES"}, AT(max_num_pages), ROW_INT, 1, 1e6,
-     .clamp = true, .def = "2000", .help = "most pages of one document"},
-    {"max-sources", {"PLATEN_MAX_SOURCES", "DOCLING_SERVE_MAX_SOURCES_PER_REQUEST"}, AT(max_sources), ROW_INT, 1, 1000,
-     .clamp = true, .def = "20", .help = "most documents of one request"},
-    {"max-images-scale", {"PLATEN_MAX_IMAGES_SCALE", "DOCLING_SERVE_MAX_IMAGES_SCALE"}, AT(max_images_scale), ROW_NUMBER,
-     0.1, 8, .def = "2.0", .help = "largest images_scale that a request may ask for"},
-    {"queue-max-size", {"PLATEN_QUEUE_MAX_SIZE", "DOCLING_SERVE_QUEUE_MAX_SIZE"}, AT(queue_max_size), ROW_INT, 1, 1e6,
-     .clamp = true, .def = "1000", .help = "most waiting tasks; then new ones get 503 with Retry-After"},
-    {"queue-max-bytes", {"PLATEN_QUEUE_MAX_BYTES"}, AT(queue_max_bytes), ROW_BYTES, 1024, 1024 * TIB, .clamp = true,
-     .def = "10G", .help = "most bytes of waiting uploads"},
-    {"free-space-floor", {"PLATEN_FREE_SPACE_FLOOR"}, AT(free_space_floor_bytes), ROW_BYTES, 0, 1024 * TIB, .clamp = true,
-     .def = "1G", .help = "free disk space below which new work gets 507"},
+    {"max-num-pages",
+     {"PLATEN_MAX_NUM_PAGES", "DOCLING_SERVE_MAX_NUM_PAGES"},
+     AT(max_num_pages),
+     ROW_INT,
+     1,
+     1e6,
+     .clamp = true,
+     .def = "2000",
+     .help = "most pages of one document"},
+    {"max-sources",
+     {"PLATEN_MAX_SOURCES", "DOCLING_SERVE_MAX_SOURCES_PER_REQUEST"},
+     AT(max_sources),
+     ROW_INT,
+     1,
+     1000,
+     .clamp = true,
+     .def = "20",
+     .help = "most documents of one request"},
+    {"max-images-scale",
+     {"PLATEN_MAX_IMAGES_SCALE", "DOCLING_SERVE_MAX_IMAGES_SCALE"},
+     AT(max_images_scale),
+     ROW_NUMBER,
+     0.1,
+     8,
+     .def = "2.0",
+     .help = "largest images_scale that a request may ask for"},
+    {"queue-max-size",
+     {"PLATEN_QUEUE_MAX_SIZE", "DOCLING_SERVE_QUEUE_MAX_SIZE"},
+     AT(queue_max_size),
+     ROW_INT,
+     1,
+     1e6,
+     .clamp = true,
+     .def = "1000",
+     .help = "most waiting tasks; then new ones get 503 with Retry-After"},
+    {"queue-max-bytes",
+     {"PLATEN_QUEUE_MAX_BYTES"},
+     AT(queue_max_bytes),
+     ROW_BYTES,
+     1024,
+     1024 * TIB,
+     .clamp = true,
+     .def = "10G",
+     .help = "most bytes of waiting uploads"},
+    {"free-space-floor",
+     {"PLATEN_FREE_SPACE_FLOOR"},
+     AT(free_space_floor_bytes),
+     ROW_BYTES,
+     0,
+     1024 * TIB,
+     .clamp = true,
+     .def = "1G",
+     .help = "free disk space below which new work gets 507"},
 
-    {"max-sync-wait", {"PLATEN_MAX_SYNC_WAIT", "DOCLING_SERVE_MAX_SYNC_WAIT"}, AT(max_sync_wait_s), ROW_SECONDS, 0.1,
-     7 * DAY, .def = "120", .group = "Times (seconds)", .help = "longest wait of a synchronous call; then 504"},
-    {"max-document-timeout", {"PLATEN_MAX_DOCUMENT_TIMEOUT", "DOCLING_SERVE_MAX_DOCUMENT_TIMEOUT"},
-     AT(max_document_timeout_s), ROW_SECONDS, 0.1, 7 * DAY, .clamp = true, .def = "1800",
+    {"max-sync-wait",
+     {"PLATEN_MAX_SYNC_WAIT", "DOCLING_SERVE_MAX_SYNC_WAIT"},
+     AT(max_sync_wait_s),
+     ROW_SECONDS,
+     0.1,
+     7 * DAY,
+     .def = "120",
+     .group = "Times (seconds)",
+     .help = "longest wait of a synchronous call; then 504"},
+    {"max-document-timeout",
+     {"PLATEN_MAX_DOCUMENT_TIMEOUT", "DOCLING_SERVE_MAX_DOCUMENT_TIMEOUT"},
+     AT(max_document_timeout_s),
+     ROW_SECONDS,
+     0.1,
+     7 * DAY,
+     .clamp = true,
+     .def = "1800",
      .help = "longest run of one task; a request may ask for less"},
-    {"no-progress-timeout", {"PLATEN_NO_PROGRESS_TIMEOUT"}, AT(no_progress_timeout_s), ROW_SECONDS, 0.1, 7 * DAY,
-     .def = "120", .help = "a worker that reports nothing for so long is ended"},
-    {"kill-grace", {"PLATEN_KILL_GRACE"}, AT(kill_grace_s), ROW_SECONDS, 0, 600, .def = "2",
+    {"no-progress-timeout",
+     {"PLATEN_NO_PROGRESS_TIMEOUT"},
+     AT(no_progress_timeout_s),
+     ROW_SECONDS,
+     0.1,
+     7 * DAY,
+     .def = "120",
+     .help = "a worker that reports nothing for so long is ended"},
+    {"kill-grace",
+     {"PLATEN_KILL_GRACE"},
+     AT(kill_grace_s),
+     ROW_SECONDS,
+     0,
+     600,
+     .def = "2",
      .help = "time between SIGTERM and SIGKILL"},
-    {"result-removal-delay", {"PLATEN_RESULT_REMOVAL_DELAY", "DOCLING_SERVE_RESULT_REMOVAL_DELAY"},
-     AT(result_removal_delay_s), ROW_SECONDS, 0, 365 * DAY, .def = "300", .help = "a result leaves so long after its first fetch"},
-    {"result-ttl", {"PLATEN_RESULT_TTL"}, AT(result_ttl_s), ROW_SECONDS, 1, 3650 * DAY, .def = "86400",
+    {"result-removal-delay",
+     {"PLATEN_RESULT_REMOVAL_DELAY", "DOCLING_SERVE_RESULT_REMOVAL_DELAY"},
+     AT(result_removal_delay_s),
+     ROW_SECONDS,
+     0,
+     365 * DAY,
+     .def = "300",
+     .help = "a result leaves so long after its first fetch"},
+    {"result-ttl",
+     {"PLATEN_RESULT_TTL"},
+     AT(result_ttl_s),
+     ROW_SECONDS,
+     1,
+     3650 * DAY,
+     .def = "86400",
      .help = "a result that nobody fetched leaves after this"},
-    {"single-use-results", {"PLATEN_SINGLE_USE_RESULTS", "DOCLING_SERVE_SINGLE_USE_RESULTS"}, AT(single_use_results),
-     ROW_BOOL, .def = "true", .help = "remove results after the first fetch (and the delay above)"},
+    {"single-use-results",
+     {"PLATEN_SINGLE_USE_RESULTS", "DOCLING_SERVE_SINGLE_USE_RESULTS"},
+     AT(single_use_results),
+     ROW_BOOL,
+     .def = "true",
+     .help = "remove results after the first fetch (and the delay above)"},
 
-    {"workers", {"PLATEN_WORKERS", "DOCLING_SERVE_ENG_LOC_NUM_WORKERS"}, AT(num_workers), ROW_INT, 1, 1024, .def = "2",
-     .group = "Work", .help = "documents converted at the same time"},
-    {"engine-threads", {"PLATEN_ENGINE_THREADS", "DOCLING_NUM_THREADS"}, AT(engine_threads), ROW_INT, 0, 1024, .def = "0",
+    {"workers",
+     {"PLATEN_WORKERS", "DOCLING_SERVE_ENG_LOC_NUM_WORKERS"},
+     AT(num_workers),
+     ROW_INT,
+     1,
+     1024,
+     .def = "2",
+     .group = "Work",
+     .help = "documents converted at the same time"},
+    {"engine-threads",
+     {"PLATEN_ENGINE_THREADS", "DOCLING_NUM_THREADS"},
+     AT(engine_threads),
+     ROW_INT,
+     0,
+     1024,
+     .def = "0",
      .help = "inference threads; 0 = one for each core"},
-    {"engine-idle", {"PLATEN_ENGINE_IDLE"}, AT(engine_idle_s), ROW_SECONDS, 0, 365 * DAY, .def = "60",
+    {"engine-idle",
+     {"PLATEN_ENGINE_IDLE"},
+     AT(engine_idle_s),
+     ROW_SECONDS,
+     0,
+     365 * DAY,
+     .def = "60",
      .help = "an engine without work leaves after this, and its memory with it"},
-    {"backend", {"PLATEN_BACKEND"}, AT(engine_backend), ROW_CHOICE, .choices = "openvino|fake", .def = "openvino",
+    {"backend",
+     {"PLATEN_BACKEND"},
+     AT(engine_backend),
+     ROW_CHOICE,
+     .choices = "openvino|fake",
+     .def = "openvino",
      .help = "what runs the models; fake answers made-up text, for tests"},
-    {"page-batch-size", {"PLATEN_PAGE_BATCH_SIZE", "DOCLING_PERF_PAGE_BATCH_SIZE"}, AT(page_batch_size), ROW_INT, 1, 64,
-     .def = "10", .help = "pages of one document in work at the same time"},
-    {"isolated", {"PLATEN_ISOLATED", "DOCLING_SERVE_FREE_VRAM_ON_IDLE"}, AT(free_vram_on_idle), ROW_BOOL, .def = "false",
+    {"page-batch-size",
+     {"PLATEN_PAGE_BATCH_SIZE", "DOCLING_PERF_PAGE_BATCH_SIZE"},
+     AT(page_batch_size),
+     ROW_INT,
+     1,
+     64,
+     .def = "10",
+     .help = "pages of one document in work at the same time"},
+    {"isolated",
+     {"PLATEN_ISOLATED", "DOCLING_SERVE_FREE_VRAM_ON_IDLE"},
+     AT(free_vram_on_idle),
+     ROW_BOOL,
+     .def = "false",
      .help = "an engine of its own for each task, gone with it (no effect yet: engines are pooled)"},
 
-    {"ready-fd", {NULL}, AT(ready_fd), ROW_INT, -1, 1 << 20, .def = "-1", .group = "For programs that start platend",
+    {"ready-fd",
+     {NULL},
+     AT(ready_fd),
+     ROW_INT,
+     -1,
+     1 << 20,
+     .def = "-1",
+     .group = "For programs that start platend",
      .help = "\"port N\" is written to this open file descriptor when the service answers"},
-    {"private-fd", {NULL}, AT(private_fd), ROW_INT, -1, 1 << 20, .def = "-1",
-     .help = "take jobs as frames on this open socket instead of serving HTTP; end, with the data folder, when it closes"},
-    {"exit-with-parent", {NULL}, AT(exit_with_parent), ROW_BOOL, .def = "false",
+    {"private-fd",
+     {NULL},
+     AT(private_fd),
+     ROW_INT,
+     -1,
+     1 << 20,
+     .def = "-1",
+     .help = "take jobs as frames on this open socket instead of serving HTTP; end, with the data folder, "
+             "when it closes"},
+    {"exit-with-parent",
+     {NULL},
+     AT(exit_with_parent),
+     ROW_BOOL,
+     .def = "false",
      .help = "end when the process that started this one ends"},
 };
 
@@ -138,7 +339,8 @@ static bool parse_bool(const char *text, bool *ret)
     return false;
 }
 
-/* A whole number with an optional unit k, M, G (of 1024); false when it is not one. Values beyond int64 become the largest. */
+/* A whole number with an optional unit k, M, G (of 1024); false when it is not one. Values beyond int64
+ * become the largest. */
 static bool parse_whole(const char *text, bool units, int64_t *ret)
 {
     const char *p = text;
@@ -190,12 +392,8 @@ static bool parse_number(const char *text, double *ret)
 static void describe_allowed(const struct row *r, struct buf *out)
 {
     switch (r->type) {
-    case ROW_STRING:
-        buf_puts(out, "text");
-        break;
-    case ROW_BOOL:
-        buf_puts(out, "true or false");
-        break;
+    case ROW_STRING: buf_puts(out, "text"); break;
+    case ROW_BOOL: buf_puts(out, "true or false"); break;
     case ROW_CHOICE:
         buf_puts(out, "one of ");
         for (const char *c = r->choices; *c; c++) {
@@ -205,18 +403,10 @@ static void describe_allowed(const struct row *r, struct buf *out)
                 buf_putc(out, *c);
         }
         break;
-    case ROW_INT:
-        buf_printf(out, "a whole number from %.0f to %.0f", r->min, r->max);
-        break;
-    case ROW_BYTES:
-        buf_printf(out, "a size of at least %.0f bytes, such as 500k, 100M or 2G", r->min);
-        break;
-    case ROW_SECONDS:
-        buf_printf(out, "seconds from %g to %.0f", r->min, r->max);
-        break;
-    case ROW_NUMBER:
-        buf_printf(out, "a number from %g to %g", r->min, r->max);
-        break;
+    case ROW_INT: buf_printf(out, "a whole number from %.0f to %.0f", r->min, r->max); break;
+    case ROW_BYTES: buf_printf(out, "a size of at least %.0f bytes, such as 500k, 100M or 2G", r->min); break;
+    case ROW_SECONDS: buf_printf(out, "seconds from %g to %.0f", r->min, r->max); break;
+    case ROW_NUMBER: buf_printf(out, "a number from %g to %g", r->min, r->max); break;
     }
 }
 
@@ -224,7 +414,8 @@ static int bad_value(const struct row *r, const char *origin, const char *text, 
 {
     struct buf allowed = BUF_INIT(512);
     describe_allowed(r, &allowed);
-    int rc = err_fail(err, ERR_ARG, "%s: \"%.200s\" is not allowed; it takes %s", origin, text, buf_str(&allowed));
+    int rc = err_fail(err, ERR_ARG, "%s: \"%.200s\" is not allowed; it takes %s", origin, text,
+                      buf_str(&allowed));
     buf_done(&allowed);
     return rc;
 }
@@ -254,7 +445,8 @@ static bool set_choice(const struct row *r, const char *text, char **field)
 }
 
 /* origin: "--port" or "environment variable UVICORN_PORT". */
-static int set_value(struct settings *s, const struct row *r, const char *origin, const char *text, struct err *err)
+static int set_value(struct settings *s, const struct row *r, const char *origin, const char *text,
+                     struct err *err)
 {
     void *field = field_of(s, r);
     switch (r->type) {
@@ -262,10 +454,8 @@ static int set_value(struct settings *s, const struct row *r, const char *origin
         free(*(char **)field);
         *(char **)field = xstrdup(text);
         return 0;
-    case ROW_CHOICE:
-        return set_choice(r, text, field) ? 0 : bad_value(r, origin, text, err);
-    case ROW_BOOL:
-        return parse_bool(text, field) ? 0 : bad_value(r, origin, text, err);
+    case ROW_CHOICE: return set_choice(r, text, field) ? 0 : bad_value(r, origin, text, err);
+    case ROW_BOOL: return parse_bool(text, field) ? 0 : bad_value(r, origin, text, err);
     case ROW_INT:
     case ROW_BYTES: {
         int64_t value;
@@ -401,8 +591,9 @@ static char *default_folder(const char *xdg, const char *fallback, const char *s
 static char *default_models(void)
 {
     char *dir = exe_dir();
-    char *candidates[] = {xasprintf("%s/../../share/platen/models", dir), xasprintf("%s/../share/platen/models", dir),
-                          xasprintf("%s/models", dir), xstrdup(PLATEN_SDK_MODELS)};
+    char *candidates[] = {xasprintf("%s/../../share/platen/models", dir),
+                          xasprintf("%s/../share/platen/models", dir), xasprintf("%s/models", dir),
+                          xstrdup(PLATEN_SDK_MODELS)};
     free(dir);
     size_t chosen = ARRAY_LEN(candidates) - 1;
     for (size_t i = ARRAY_LEN(candidates); i-- > 0;) {

@@ -1,4 +1,5 @@
-/* See text.h. The distance is Levenshtein's, on one row, with a fixed ceiling on the length: names of flags are short. */
+/* See text.h. The distance is Levenshtein's, on one row, with a fixed ceiling on the length: names of flags
+ * are short. */
 #include "conf/text.h"
 
 #include <stdint.h>

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include <cmocka.h>
 
 #include "base/macros.h"
@@ -117,7 +118,8 @@ static void test_refusals(void **state)
     bad("images_scale", "\"inf\"", "finite_number", "images_scale", "finite");
     bad("md_page_break_placeholder", "1", "string_type", "md_page_break_placeholder", "valid string");
     bad("ocr_custom_config", "[]", "dict_type", "ocr_custom_config", "valid dictionary");
-    bad("pdf_heading_hierarchy_options", "{\"max_level\":\"x\"}", "int_parsing", "pdf_heading_hierarchy_options.max_level", "integer");
+    bad("pdf_heading_hierarchy_options", "{\"max_level\":\"x\"}", "int_parsing",
+        "pdf_heading_hierarchy_options.max_level", "integer");
     bad("ocr_lang", "[1]", "string_type", "ocr_lang.0", "valid string");
     assert_true(o.do_ocr && o.to_formats == OUTPUT_MD && o.page_first == 1); /* a refusal changes nothing */
 }
@@ -250,7 +252,8 @@ static void test_round_trip(void **state)
         fail_msg("%s", err.message);
     json_t *again = convert_options_to_json(&back);
     assert_true(json_equal(json, again));
-    assert_true(back.target_zip && back.page_first == 2 && back.from_formats == convert_options_format_bit("afp"));
+    assert_true(back.target_zip && back.page_first == 2 &&
+                back.from_formats == convert_options_format_bit("afp"));
     assert_string_equal(back.password, "p\xc3\xa4ss");
     assert_int_equal(back.ineffective_count, 1);
     json_decref(again);
@@ -284,7 +287,8 @@ static void test_depth(void **state)
 static void test_prints(void **state)
 {
     (void)state;
-    void (*prints[])(FILE *) = {convert_options_print_help, convert_options_print_man, convert_options_print_markdown};
+    void (*prints[])(FILE *) = {convert_options_print_help, convert_options_print_man,
+                                convert_options_print_markdown};
     for (size_t i = 0; i < ARRAY_LEN(prints); i++) {
         char *text = NULL;
         size_t len = 0;
@@ -300,7 +304,8 @@ static void test_prints(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(test_values), T(test_refusals), T(test_spanning), T(test_ineffective), T(test_fields),
-                                       T(test_flags),  T(test_round_trip), T(test_depth),  T(test_prints)};
+    const struct CMUnitTest tests[] = {T(test_values),      T(test_refusals), T(test_spanning),
+                                       T(test_ineffective), T(test_fields),   T(test_flags),
+                                       T(test_round_trip),  T(test_depth),    T(test_prints)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include <cmocka.h>
 
 #include "base/macros.h"
@@ -20,8 +21,8 @@ static int load(struct settings *s, int *action, struct err *err, const char *co
     return settings_load(s, (int)count, argv, action, err);
 }
 
-#define LOAD(s, action, err, ...)                                                                                       \
-    load((s), (action), (err), (const char *const[]){"platend", __VA_ARGS__},                                           \
+#define LOAD(s, action, err, ...)                                                                            \
+    load((s), (action), (err), (const char *const[]){"platend", __VA_ARGS__},                                \
          sizeof((const char *const[]){"platend", __VA_ARGS__}) / sizeof(char *))
 
 static void test_defaults(void **state)
@@ -60,7 +61,8 @@ static void test_order(void **state)
     struct err err = ERR_INIT;
     int action;
     settings_init(&s);
-    assert_int_equal(LOAD(&s, &action, &err, "--max-body-size=2G", "--data", "/d", "--no-single-use-results"), 0);
+    assert_int_equal(LOAD(&s, &action, &err, "--max-body-size=2G", "--data", "/d", "--no-single-use-results"),
+                     0);
     assert_int_equal(action, 0);
     assert_int_equal(s.port, 6001);
     assert_int_equal(s.max_file_bytes, 1ll << 40); /* clamped */
@@ -165,7 +167,8 @@ static void test_distance(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_defaults), cmocka_unit_test(test_order), cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_actions),  cmocka_unit_test(test_prints), cmocka_unit_test(test_distance)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_defaults), cmocka_unit_test(test_order),
+                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_actions),
+                                       cmocka_unit_test(test_prints),   cmocka_unit_test(test_distance)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,138 @@
+/*
+ * Text detection of a page. The page is shrunk so that its longer side has about 960 px: a finer map finds hardly more and costs several
+ * times as much. Long strips and pages known to be large get a finer one, so that their letters stay as tall as on a plain page.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/vision/crop.h"
+#include "engine/vision/db.h"
+#include "engine/vision/infer.h"
+
+#define LONG_SIDE_PX 960
+#define STRIP_AREA_PX (960 * 640) /* strips: their sides give this area */
+#define MIN_DPI 80                /* of the map, when the page's own is known */
+#define MAX_LONG_SIDE_PX 2560
+#define STEP_PX 32
+#define TALL_RATIO 1.5f /* taller than wide by this: the text runs downwards */
+
+static const struct db_options tiny_options = {
+    .threshold = 0.2f, .box_threshold = 0.4f, .unclip = 1.4f, .min_side_px = 3, .dilate = false};
+static const struct db_options small_options = {
+    .threshold = 0.2f, .box_threshold = 0.45f, .unclip = 1.4f, .min_side_px = 3, .dilate = false};
+
+static int round_step(double px)
+{
+    return MAX(STEP_PX, (int)(px / STEP_PX + 0.5) * STEP_PX);
+}
+
+/* The size of the map. */
+static void map_size(const struct vision_image *im, int *ret_width, int *ret_height)
+{
+    double longer = MAX(im->width_px, im->height_px), shorter = MIN(im->width_px, im->height_px);
+    double side = fmax(LONG_SIDE_PX, sqrt(STRIP_AREA_PX * longer / shorter));
+    if (im->dpi > 0)
+        side = fmax(side, longer / (double)im->dpi * MIN_DPI);
+    side = fmin(fmin(side, MAX_LONG_SIDE_PX), longer);
+    double scale = side / longer;
+    *ret_width = round_step(im->width_px * scale);
+    *ret_height = round_step(im->height_px * scale);
+}
+
+/* From the map to the page; tall quads are turned so that the text reads along their first side. */
+static void quad_to_page(float quad[8], float scale_x, float scale_y)
+{
+    for (int i = 0; i < 4; i++) {
+        quad[2 * i] *= scale_x;
+        quad[2 * i + 1] *= scale_y;
+    }
+    float width, height;
+    crop_size(quad, &width, &height);
+    if (height >= TALL_RATIO * width) {
+        float turned[8];
+        crop_turn(quad, 1, turned);
+        memcpy(quad, turned, sizeof(turned));
+    }
+}
+
+static float quad_min(const float q[8], int axis)
+{
+    return fminf(fminf(q[axis], q[2 + axis]), fminf(q[4 + axis], q[6 + axis]));
+}
+
+static float quad_max(const float q[8], int axis)
+{
+    return fmaxf(fmaxf(q[axis], q[2 + axis]), fmaxf(q[4 + axis], q[6 + axis]));
+}
+
+static int by_top(const void *a, const void *b)
+{
+    const struct vision_quad *p = a, *q = b;
+    float x = quad_min(p->quad, 1), y = quad_min(q->quad, 1);
+    return x < y ? -1 : x > y;
+}
+
+static int by_left(const void *a, const void *b)
+{
+    const struct vision_quad *p = a, *q = b;
+    float x = quad_min(p->quad, 0), y = quad_min(q->quad, 0);
+    return x < y ? -1 : x > y;
+}
+
+/* Top to bottom; quads whose top lies above the middle of the first of their row are of one row, sorted left to right. */
+static void quads_sort(struct vision_quads *quads)
+{
+    if (quads->count < 2)
+        return;
+    qsort(quads->items, quads->count, sizeof(*quads->items), by_top);
+    for (size_t from = 0; from < quads->count;) {
+        const float *first = quads->items[from].quad;
+        float middle = (quad_min(first, 1) + quad_max(first, 1)) / 2;
+        size_t to = from + 1;
+        while (to < quads->count && quad_min(quads->items[to].quad, 1) < middle)
+            to++;
+        qsort(quads->items + from, to - from, sizeof(*quads->items), by_left);
+        from = to;
+    }
+}
+
+int vision_detect(const struct vision_lane *l, const struct vision_image *im, bool small, struct vision_quads *ret,
+                  struct err *err)
+{
+    int r = image_check(im, err);
+    if (r)
+        return r;
+    int width, height;
+    map_size(im, &width, &height);
+    struct planes input;
+    r = input_new(width, height, &input, err);
+    if (r)
+        return r;
+    struct vision_quads quads = {0};
+    struct tensor map;
+    r = resize_into(im, 0, 0, im->width_px, im->height_px, &norm_imagenet, &input, err);
+    if (r == 0)
+        r = infer_planes(l, small ? MODEL_DET_SMALL : MODEL_DET_TINY, &input, &map, 1, err);
+    free(input.data);
+    if (r)
+        return r;
+    if (map.rank != 4 || map.dims[0] != 1 || map.dims[1] != 1 || map.dims[2] != height || map.dims[3] != width)
+        return err_fail(err, ERR_FORMAT, "the text map does not have the size of its input");
+    r = db_quads(map.data, width, height, small ? &small_options : &tiny_options, &quads, err);
+    if (r) {
+        vision_quads_done(&quads);
+        return r;
+    }
+    for (size_t i = 0; i < quads.count; i++)
+        quad_to_page(quads.items[i].quad, (float)im->width_px / (float)width, (float)im->height_px / (float)height);
+    quads_sort(&quads);
+    *ret = quads;
+    return 0;
+}
+
+void vision_quads_done(struct vision_quads *q)
+{
+    free(q->items);
+    *q = (struct vision_quads){0};
+}
