@@ -51,7 +51,7 @@ def encrypted(data, password):
     import pypdf
 
     writer = pypdf.PdfWriter(clone_from=io.BytesIO(data))
-    writer.encrypt(password, algorithm="AES-128")
+    writer.encrypt(password, algorithm="RC4-128")
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()

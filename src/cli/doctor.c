@@ -116,12 +116,13 @@ static void check_port(const struct settings *s)
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int on = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    char fact[64];
+    char fact[64], taken[96];
     (void)snprintf(fact, sizeof(fact), "%" PRId64, s->port);
+    (void)snprintf(taken, sizeof(taken), "%s is taken (perhaps by a running platend)", fact);
     if (fd >= 0 && bind(fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
         ok("port", fact);
     else
-        problem("port", strcat(fact, " is taken (perhaps by a running platend)"),
+        problem("port", taken,
                 "choose another with --port", 9);
 }
 

@@ -1,6 +1,7 @@
 /*
- * platend: wires settings, log, loop, store and service to their face (HTTP, or one private socket for the command line), and
- * sees to an orderly end: SIGTERM or SIGINT drains, a second one leaves at once (what was accepted is on the disk).
+ * platend: wires settings, log, loop, store and service to their face (HTTP, or one private socket for the
+ * command line), and sees to an orderly end: SIGTERM or SIGINT drains, a second one leaves at once (what was
+ * accepted is on the disk).
  */
 #include <malloc.h>
 #include <signal.h>
@@ -54,8 +55,8 @@ static void close_faces(struct platend *p)
 {
     http_server_free(take_ptr(&p->http));
     local_stop(take_ptr(&p->local));
-    uv_handle_t *const handles[] = {(uv_handle_t *)&p->sigterm, (uv_handle_t *)&p->sigint, (uv_handle_t *)&p->sigchld,
-                                    (uv_handle_t *)&p->flush_timer};
+    uv_handle_t *const handles[] = {(uv_handle_t *)&p->sigterm, (uv_handle_t *)&p->sigint,
+                                    (uv_handle_t *)&p->sigchld, (uv_handle_t *)&p->flush_timer};
     for (size_t i = 0; i < ARRAY_LEN(handles); i++)
         uv_close(handles[i], NULL);
     uv_stop(&p->loop);
@@ -71,7 +72,8 @@ static void on_flush_tick(uv_timer_t *timer)
 static void on_drained(void *ctx)
 {
     struct platend *p = ctx;
-    (void)uv_timer_start(&p->flush_timer, on_flush_tick, 0, FLUSH_TICK_MS); /* fails only on a closing handle */
+    (void)uv_timer_start(&p->flush_timer, on_flush_tick, 0,
+                         FLUSH_TICK_MS); /* fails only on a closing handle */
 }
 
 static void leave(struct platend *p, double grace_s)
@@ -128,7 +130,7 @@ static int harden_self(const struct settings *s, struct err *err)
     (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return err_errno(err, "PR_SET_CHILD_SUBREAPER");
-#ifndef __SANITIZE_ADDRESS__ /* its leak check attaches by ptrace */
+#ifndef __SANITIZE_ADDRESS__           /* its leak check attaches by ptrace */
     if (prctl(PR_SET_DUMPABLE, 0) < 0) /* no child of the same user may read our memory */
         return err_errno(err, "PR_SET_DUMPABLE");
 #endif
@@ -145,10 +147,13 @@ static int start_signals(struct platend *p, struct err *err)
         uv_signal_t *handle;
         uv_signal_cb cb;
         int number;
-    } rows[] = {{&p->sigterm, on_end_signal, SIGTERM}, {&p->sigint, on_end_signal, SIGINT}, {&p->sigchld, on_child_signal, SIGCHLD}};
+    } rows[] = {{&p->sigterm, on_end_signal, SIGTERM},
+                {&p->sigint, on_end_signal, SIGINT},
+                {&p->sigchld, on_child_signal, SIGCHLD}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         rows[i].handle->data = p;
-        if (uv_signal_init(&p->loop, rows[i].handle) != 0 || uv_signal_start(rows[i].handle, rows[i].cb, rows[i].number) != 0)
+        if (uv_signal_init(&p->loop, rows[i].handle) != 0 ||
+            uv_signal_start(rows[i].handle, rows[i].cb, rows[i].number) != 0)
             return err_fail(err, ERR_IO, "signal handlers");
     }
     p->flush_timer.data = p;
@@ -162,8 +167,9 @@ static int tell_ready(const struct platend *p, struct err *err)
     int port = p->http ? http_server_port(p->http) : 0;
     if (p->http) {
         bool v6 = strchr(s->host, ':') != NULL;
-        (void)printf("platend %s on http://%s%s%s:%d (data %s, %lld workers, backend %s)\n", PLATEN_VERSION, v6 ? "[" : "", s->host,
-                     v6 ? "]" : "", port, s->data_dir, (long long)s->num_workers, s->engine_backend);
+        (void)printf("platend %s on http://%s%s%s:%d (data %s, %lld workers, backend %s)\n", PLATEN_VERSION,
+                     v6 ? "[" : "", s->host, v6 ? "]" : "", port, s->data_dir, (long long)s->num_workers,
+                     s->engine_backend);
         (void)fflush(stdout); /* a closed stdout is no reason not to serve */
     }
     if (s->ready_fd < 0)

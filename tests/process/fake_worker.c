@@ -1,16 +1,15 @@
 /*
- * Stands in for platen-worker (and, under the name given with --models, for platen-engine) in the supervisor's tests: speaks the
- * protocol, and misbehaves as the first source tells it. The source's first line is "MODE [NUMBER]".
+ * Stands in for platen-worker (and, under the name given with --models, for platen-engine) in the
+ * supervisor's tests: speaks the protocol, and misbehaves as the first source tells it. The source's first
+ * line is "MODE [NUMBER]".
  *
  *   ok MS       work for MS milliseconds with progress, answer {"echo": SOURCE, "attempt": K}
- *   engine MS   ask the engine once before and once after MS milliseconds, then as ok; the engine's end is ERR_CRASH
- *   crash, abort, kill   die by SIGSEGV, SIGABRT, SIGKILL
- *   exit N      leave with status N and no word
+ *   engine MS   ask the engine once before and once after MS milliseconds, then as ok; the engine's end is
+ * ERR_CRASH crash, abort, kill   die by SIGSEGV, SIGABRT, SIGKILL exit N      leave with status N and no word
  *   fail N      report failure of kind -N
- *   hang        report nothing; ignore-term: the same, and SIGTERM is ignored; busy: progress that never changes
- *   garbage, badtype, twice, short, fd   break the protocol
- *   linger      report DONE and stay
- *   flood N     N lines on stderr, then ok
+ *   hang        report nothing; ignore-term: the same, and SIGTERM is ignored; busy: progress that never
+ * changes garbage, badtype, twice, short, fd   break the protocol linger      report DONE and stay flood N N
+ * lines on stderr, then ok
  */
 #include <fcntl.h>
 #include <jansson.h>
@@ -121,7 +120,11 @@ static uint64_t write_output(json_t *input, const char *source)
 
 static void send_done(uint64_t len)
 {
-    struct ipc_done d = {.status = IPC_TASK_SUCCESS, .output_bytes = len, .documents = 1, .succeeded = 1, .pages = 1,
+    struct ipc_done d = {.status = IPC_TASK_SUCCESS,
+                         .output_bytes = len,
+                         .documents = 1,
+                         .succeeded = 1,
+                         .pages = 1,
                          .content_type = "application/json"};
     size_t n = ipc_encode_done(&d, payload);
     if (ipc_send(FD_CONTROL, IPC_WORKER_DONE, 0, 0, payload, n, -1, NULL) < 0)

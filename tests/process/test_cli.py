@@ -7,6 +7,7 @@ import re
 import select
 import signal
 import subprocess
+import time
 
 import daemon
 import documents
@@ -23,7 +24,7 @@ class Run:
 
 @pytest.fixture
 def platen(build_dir, tmp_path, slowness):
-    """platen(*args, stdin=bytes, fake=True): runs it to its end, and checks that it leaves no temporary file."""
+    """platen(*args, stdin=bytes, fake=True) runs it to its end. No temporary file may be left after a test."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     env = dict(os.environ, TMPDIR=str(scratch))
@@ -35,14 +36,14 @@ def platen(build_dir, tmp_path, slowness):
     def run(*args, stdin=b"", fake=True, **more):
         done = subprocess.run(command(*args, fake=fake), input=stdin, capture_output=True, env=env, cwd=tmp_path,
                               timeout=60 * slowness, **more)
-        assert list(scratch.iterdir()) == []
         return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def start(*args, **more):
         return subprocess.Popen(command(*args), env=env, cwd=tmp_path, **more)
 
-    run.start, run.scratch = start, scratch
-    return run
+    run.start = start
+    yield run
+    assert daemon.wait_until(lambda: not list(scratch.iterdir()), 5), list(scratch.rglob("*"))
 
 
 @pytest.fixture
@@ -298,7 +299,6 @@ def test_a_signal_ends_everything(platen, make, number):
     p.send_signal(number)
     assert p.wait(20) == 128 + number
     assert below.wait_gone(1) == []
-    assert list(platen.scratch.iterdir()) == []
 
 
 def test_a_kill_ends_everything(platen, make):
@@ -306,7 +306,6 @@ def test_a_kill_ends_everything(platen, make):
     p.kill()
     p.wait(20)
     assert below.wait_gone(10) == []
-    assert daemon.wait_until(lambda: not list(platen.scratch.iterdir()), 5), list(platen.scratch.iterdir())
 
 
 def test_the_supervisor_dies(platen, make):
@@ -317,13 +316,17 @@ def test_the_supervisor_dies(platen, make):
     assert below.wait_gone(10) == []
 
 
-def test_a_worker_dies(platen, make):
-    p, below = slow_run(platen, make)
-    worker = next(pid for pid, name in below.names.items() if name == "platen-worker")
-    os.kill(worker, signal.SIGKILL)
-    assert p.wait(20) in (7, 70)
-    assert below.wait_gone(5) == []
-    assert list(platen.scratch.iterdir()) == []
+def test_every_worker_dies(platen, make):
+    """A worker that was killed is tried again a few times; then the task fails, and says so."""
+    p, _ = slow_run(platen, make)
+    killed = set()
+    while p.poll() is None and len(killed) < 20:
+        workers = [pid for pid in daemon.descendants_of(p.pid) if (daemon.status_of(pid) or {}).get("name") == "platen-worker"]
+        for pid in set(workers) - killed:
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        time.sleep(0.02)
+    assert p.wait(20) == 70 and 1 <= len(killed) < 20
 
 
 # ---- the other verbs ----

@@ -190,7 +190,7 @@ def test_kill_9_loses_nothing(start_fake, tmp_path):
 
 
 @pytest.mark.parametrize("point", CRASH_POINTS)
-def test_crash_point(start_fake, tmp_path, point):
+def test_crash_point(start_fake, fake_env, tmp_path, point):
     """Ends at a numbered point between two durable steps; what was acknowledged by then must be done by the next platend, once."""
     data = tmp_path / "data"
     flags = ("--data", data, "--result-removal-delay", "0")
@@ -212,7 +212,7 @@ def test_crash_point(start_fake, tmp_path, point):
     if point == 16:  # at the start, with tasks running
         crash_and_restart(first)
         broken = subprocess.run([first.process.args[0], "--port", "0", "--data", data],
-                                env=dict(os.environ, PLATEN_CRASH_AT="16"), capture_output=True, timeout=60)
+                                env=dict(fake_env, PLATEN_CRASH_AT="16"), capture_output=True, timeout=60)
         assert broken.returncode == CRASH_STATUS
     else:
         assert first.process.wait(30) == CRASH_STATUS, first.log()

@@ -6,8 +6,8 @@
 
 #include "base/mem.h"
 
-#define WIDTH_FIRST 160
-#define WIDTH_LAST 1280
+#define WIDTH_FIRST 256
+#define WIDTH_LAST 1024
 #define WIDTH_STEP 32 /* recognition rounds widths up to this */
 
 static const enum model_role first_models[] = {MODEL_DET_TINY, MODEL_REC_TINY};

@@ -1,6 +1,6 @@
 /*
- * Upright quads are a plain scaled part of the image. Others are sampled along their own axes: bilinear, several samples a pixel where
- * the line is shrunk, so that thin strokes do not fall between samples.
+ * Upright quads are a plain scaled part of the image. Others are sampled along their own axes: bilinear,
+ * several samples a pixel where the line is shrunk, so that thin strokes do not fall between samples.
  */
 #include "engine/vision/crop.h"
 
@@ -27,8 +27,8 @@ void crop_turn(const float quad[8], int quarters, float ret[8])
 
 static bool quad_is_upright(const float q[8])
 {
-    return fabsf(q[1] - q[3]) <= UPRIGHT_PX && fabsf(q[5] - q[7]) <= UPRIGHT_PX && fabsf(q[0] - q[6]) <= UPRIGHT_PX &&
-           fabsf(q[2] - q[4]) <= UPRIGHT_PX && q[2] > q[0] && q[5] > q[3];
+    return fabsf(q[1] - q[3]) <= UPRIGHT_PX && fabsf(q[5] - q[7]) <= UPRIGHT_PX &&
+           fabsf(q[0] - q[6]) <= UPRIGHT_PX && fabsf(q[2] - q[4]) <= UPRIGHT_PX && q[2] > q[0] && q[5] > q[3];
 }
 
 static int clamp_int(float v, int low, int high)
@@ -54,12 +54,13 @@ static inline void sample_add(const struct vision_image *im, float x, float y, f
 }
 
 struct frame {
-    struct point origin, right, down; /* point = origin + u * right + v * down + u * v * bend, u and v in 0..1 */
+    struct point origin, right,
+        down; /* point = origin + u * right + v * down + u * v * bend, u and v in 0..1 */
     struct point bend;
 };
 
-static void crop_sample(const struct vision_image *im, const struct frame *f, const struct norm *norm, int across, int down,
-                        struct planes *out)
+static void crop_sample(const struct vision_image *im, const struct frame *f, const struct norm *norm,
+                        int across, int down, struct planes *out)
 {
     float share = 1.0f / (float)(across * down);
     float du = 1.0f / (float)(out->width_px * across), dv = 1.0f / (float)(out->height_px * down);
@@ -76,12 +77,14 @@ static void crop_sample(const struct vision_image *im, const struct frame *f, co
             }
             float *to = out->data + (size_t)y * out->row_floats + (size_t)x;
             for (int c = 0; c < 3; c++)
-                to[(size_t)c * out->plane_floats] = sum[im->channels == 1 ? 0 : c] * share * norm->mul[c] + norm->add[c];
+                to[(size_t)c * out->plane_floats] = sum[im->channels == 1 ? 0 : c] * share * norm->mul[c] +
+                                                    norm->add[c];
         }
     }
 }
 
-int crop_into(const struct vision_image *im, const float q[8], const struct norm *norm, struct planes *out, struct err *err)
+int crop_into(const struct vision_image *im, const float q[8], const struct norm *norm, struct planes *out,
+              struct err *err)
 {
     if (quad_is_upright(q)) {
         int left = clamp_int(floorf(fminf(q[0], q[6]) + 0.5f), 0, im->width_px - 1);

@@ -1,6 +1,6 @@
 /*
- * Most of the work is the search for the largest of many thousand classes a step: first the value, in lanes that the compiler turns
- * into vector registers, then its place.
+ * Most of the work is the search for the largest of many thousand classes a step: first the value, in lanes
+ * that the compiler turns into vector registers, then its place.
  */
 #include "engine/vision/ctc.h"
 
@@ -36,12 +36,12 @@ size_t ctc_argmax(const float *values, size_t count)
     return 0; /* only NaN */
 }
 
-int ctc_decode(const float *probs, size_t steps, size_t classes, const char *const *dictionary, size_t dictionary_count,
-               struct buf *text, float *ret_score, struct err *err)
+int ctc_decode(const float *probs, size_t steps, size_t classes, const char *const *dictionary,
+               size_t dictionary_count, struct buf *text, float *ret_score, struct err *err)
 {
     if (classes != dictionary_count + 2)
-        return err_fail(err, ERR_FORMAT, "the recogniser has %zu classes, its dictionary %zu entries", classes,
-                        dictionary_count);
+        return err_fail(err, ERR_FORMAT, "the recogniser has %zu classes, its dictionary %zu entries",
+                        classes, dictionary_count);
     size_t last = 0, kept = 0;
     double sum = 0;
     for (size_t t = 0; t < steps; t++) {

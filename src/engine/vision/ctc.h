@@ -6,11 +6,12 @@
 #include "base/err.h"
 
 /*
- * probs: steps x classes. Class 0 is the blank, then the dictionary, and the last class is the space. Appends the text and sets the mean
- * probability of the characters kept (0 when there is none). ERR_FORMAT when classes and dictionary do not fit each other.
+ * probs: steps x classes. Class 0 is the blank, then the dictionary, and the last class is the space. Appends
+ * the text and sets the mean probability of the characters kept (0 when there is none). ERR_FORMAT when
+ * classes and dictionary do not fit each other.
  */
-int ctc_decode(const float *probs, size_t steps, size_t classes, const char *const *dictionary, size_t dictionary_count,
-               struct buf *text, float *ret_score, struct err *err);
+int ctc_decode(const float *probs, size_t steps, size_t classes, const char *const *dictionary,
+               size_t dictionary_count, struct buf *text, float *ret_score, struct err *err);
 
 /* Index of the largest of count values (the first of equals); count >= 1. */
 size_t ctc_argmax(const float *values, size_t count);

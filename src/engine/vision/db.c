@@ -1,6 +1,7 @@
 /*
- * Regions of text are found as runs of pixels a row, joined to the runs above that touch them (8 neighbours) by union-find. The hull of
- * a region needs only the ends of its runs, so no contour is traced. Invariant: the parent of a run has an index not above its own.
+ * Regions of text are found as runs of pixels a row, joined to the runs above that touch them (8 neighbours)
+ * by union-find. The hull of a region needs only the ends of its runs, so no contour is traced. Invariant:
+ * the parent of a run has an index not above its own.
  */
 #include "engine/vision/db.h"
 
@@ -40,7 +41,8 @@ static void run_join(struct runs *r, uint32_t a, uint32_t b)
         r->items[a].parent = b;
 }
 
-SIMD_CLONES static void mask_row(const float *restrict map, uint8_t *restrict mask, int width, float threshold)
+SIMD_CLONES static void mask_row(const float *restrict map, uint8_t *restrict mask, int width,
+                                 float threshold)
 {
     for (int x = 0; x < width; x++)
         mask[x] = map[x] > threshold;
@@ -75,7 +77,8 @@ static void runs_add_row(struct runs *r, const uint8_t *mask, int width, int y, 
 }
 
 /* mask rows: two buffers of width bytes and one for the dilated row. */
-static void runs_find(struct runs *r, const float *map, int width, int height, const struct db_options *o, uint8_t *rows)
+static void runs_find(struct runs *r, const float *map, int width, int height, const struct db_options *o,
+                      uint8_t *rows)
 {
     uint8_t *now = rows, *before = rows + width, *grown = rows + 2 * (size_t)width;
     memset(before, 0, (size_t)width);
@@ -132,8 +135,8 @@ static float rect_mean(const float *map, int width, int height, const struct til
 }
 
 /* One region, given the points at the ends of its runs. */
-static void region_quad(const float *map, int width, int height, const struct db_options *o, struct point *points,
-                        size_t count, struct point *hull, struct vision_quads *quads)
+static void region_quad(const float *map, int width, int height, const struct db_options *o,
+                        struct point *points, size_t count, struct point *hull, struct vision_quads *quads)
 {
     size_t corners = geometry_hull(points, count, hull);
     struct tilted t = geometry_min_rect(hull, corners);
@@ -198,8 +201,8 @@ static int regions_quads(struct runs *r, const float *map, int width, int height
     return result;
 }
 
-int db_quads(const float *map, int width_px, int height_px, const struct db_options *options, struct vision_quads *quads,
-             struct err *err)
+int db_quads(const float *map, int width_px, int height_px, const struct db_options *options,
+             struct vision_quads *quads, struct err *err)
 {
     if (width_px < 1 || height_px < 1)
         return err_fail(err, ERR_ARG, "a text map of %d x %d px", width_px, height_px);
@@ -213,6 +216,7 @@ int db_quads(const float *map, int width_px, int height_px, const struct db_opti
     free(rows);
     free(r.items);
     if (result)
-        return err_fail(err, result, "no memory to find the text of a map of %d x %d px", width_px, height_px);
+        return err_fail(err, result, "no memory to find the text of a map of %d x %d px", width_px,
+                        height_px);
     return 0;
 }

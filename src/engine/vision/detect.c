@@ -1,6 +1,7 @@
 /*
- * Text detection of a page. The page is shrunk so that its longer side has about 960 px: a finer map finds hardly more and costs several
- * times as much. Long strips and pages known to be large get a finer one, so that their letters stay as tall as on a plain page.
+ * Text detection of a page. The page is shrunk so that its longer side has about 960 px: a finer map finds
+ * hardly more and costs several times as much. Long strips and pages known to be large get a finer one, so
+ * that their letters stay as tall as on a plain page.
  */
 #include <math.h>
 #include <string.h>
@@ -56,49 +57,60 @@ static void quad_to_page(float quad[8], float scale_x, float scale_y)
     }
 }
 
-static float quad_min(const float q[8], int axis)
-{
-    return fminf(fminf(q[axis], q[2 + axis]), fminf(q[4 + axis], q[6 + axis]));
-}
+/* Where a line stands: the middle of its quad, and half of what it is high along the page's y axis when it is
+ * straightened. */
+struct place {
+    float x, y, half;
+};
 
-static float quad_max(const float q[8], int axis)
+static struct place quad_place(const struct vision_quad *v)
 {
-    return fmaxf(fmaxf(q[axis], q[2 + axis]), fmaxf(q[4 + axis], q[6 + axis]));
+    const float *q = v->quad;
+    float length, height;
+    crop_size(q, &length, &height);
+    bool downwards = fabsf(q[3] - q[1]) > fabsf(q[2] - q[0]);
+    return (struct place){
+        .x = (q[0] + q[2] + q[4] + q[6]) / 4,
+        .y = (q[1] + q[3] + q[5] + q[7]) / 4,
+        .half = (downwards ? length : height) / 2,
+    };
 }
 
 static int by_top(const void *a, const void *b)
 {
-    const struct vision_quad *p = a, *q = b;
-    float x = quad_min(p->quad, 1), y = quad_min(q->quad, 1);
+    struct place p = quad_place(a), q = quad_place(b);
+    float x = p.y - p.half, y = q.y - q.half;
     return x < y ? -1 : x > y;
 }
 
 static int by_left(const void *a, const void *b)
 {
-    const struct vision_quad *p = a, *q = b;
-    float x = quad_min(p->quad, 0), y = quad_min(q->quad, 0);
-    return x < y ? -1 : x > y;
+    struct place p = quad_place(a), q = quad_place(b);
+    return p.x < q.x ? -1 : p.x > q.x;
 }
 
-/* Top to bottom; quads whose top lies above the middle of the first of their row are of one row, sorted left to right. */
+/* Top to bottom; quads whose top lies above the middle of the first of their row are of one row, sorted left
+ * to right. */
 static void quads_sort(struct vision_quads *quads)
 {
     if (quads->count < 2)
         return;
     qsort(quads->items, quads->count, sizeof(*quads->items), by_top);
     for (size_t from = 0; from < quads->count;) {
-        const float *first = quads->items[from].quad;
-        float middle = (quad_min(first, 1) + quad_max(first, 1)) / 2;
+        float middle = quad_place(&quads->items[from]).y;
         size_t to = from + 1;
-        while (to < quads->count && quad_min(quads->items[to].quad, 1) < middle)
-            to++;
+        for (; to < quads->count; to++) {
+            struct place p = quad_place(&quads->items[to]);
+            if (p.y - p.half >= middle)
+                break;
+        }
         qsort(quads->items + from, to - from, sizeof(*quads->items), by_left);
         from = to;
     }
 }
 
-int vision_detect(const struct vision_lane *l, const struct vision_image *im, bool small, struct vision_quads *ret,
-                  struct err *err)
+int vision_detect(const struct vision_lane *l, const struct vision_image *im, bool small,
+                  struct vision_quads *ret, struct err *err)
 {
     int r = image_check(im, err);
     if (r)
@@ -117,7 +129,8 @@ int vision_detect(const struct vision_lane *l, const struct vision_image *im, bo
     free(input.data);
     if (r)
         return r;
-    if (map.rank != 4 || map.dims[0] != 1 || map.dims[1] != 1 || map.dims[2] != height || map.dims[3] != width)
+    if (map.rank != 4 || map.dims[0] != 1 || map.dims[1] != 1 || map.dims[2] != height ||
+        map.dims[3] != width)
         return err_fail(err, ERR_FORMAT, "the text map does not have the size of its input");
     r = db_quads(map.data, width, height, small ? &small_options : &tiny_options, &quads, err);
     if (r) {
@@ -125,7 +138,8 @@ int vision_detect(const struct vision_lane *l, const struct vision_image *im, bo
         return r;
     }
     for (size_t i = 0; i < quads.count; i++)
-        quad_to_page(quads.items[i].quad, (float)im->width_px / (float)width, (float)im->height_px / (float)height);
+        quad_to_page(quads.items[i].quad, (float)im->width_px / (float)width,
+                     (float)im->height_px / (float)height);
     quads_sort(&quads);
     *ret = quads;
     return 0;

@@ -1,4 +1,5 @@
-/* Hull by Andrew's chain, smallest rectangle by trying each edge of the hull: hulls of text lines have few corners. */
+/* Hull by Andrew's chain, smallest rectangle by trying each edge of the hull: hulls of text lines have few
+ * corners. */
 #include "engine/vision/geometry.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* Plane geometry for text lines: convex hull, smallest rectangle around points, quads. x to the right, y down. */
+/* Plane geometry for text lines: convex hull, smallest rectangle around points, quads. x to the right, y
+ * down. */
 #ifndef PLATEN_ENGINE_VISION_GEOMETRY_H
 #define PLATEN_ENGINE_VISION_GEOMETRY_H
 
@@ -16,13 +17,15 @@ struct tilted {
     float breadth;      /* across it */
 };
 
-/* Sorts the points (by x, then y) and writes the hull, which has no three points in a line; its size. hull must hold count + 1 points. */
+/* Sorts the points (by x, then y) and writes the hull, which has no three points in a line; its size. hull
+ * must hold count + 1 points. */
 size_t geometry_hull(struct point *points, size_t count, struct point *hull);
 
 /* The rectangle of least area around a convex polygon (1 or 2 points: breadth 0). */
 struct tilted geometry_min_rect(const struct point *hull, size_t count);
 
-/* Corners in the order top left, top right, bottom right, bottom left, as seen on the page (not in reading direction). */
+/* Corners in the order top left, top right, bottom right, bottom left, as seen on the page (not in reading
+ * direction). */
 void geometry_corners(const struct tilted *t, struct point ret[4]);
 
 float geometry_distance(struct point a, struct point b);

@@ -40,8 +40,8 @@ struct planes input_part(const struct planes *all, int width_px, int height_px)
     return part;
 }
 
-int infer_planes(const struct vision_lane *l, enum model_role role, const struct planes *input, struct tensor *ret_outputs,
-                 int want, struct err *err)
+int infer_planes(const struct vision_lane *l, enum model_role role, const struct planes *input,
+                 struct tensor *ret_outputs, int want, struct err *err)
 {
     struct backend_request *request;
     int r = models_request(l->models, role, l->lane, &request, err);

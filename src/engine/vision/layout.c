@@ -1,6 +1,6 @@
 /*
- * The regions of a page: a PicoDet detector with the ten classes of the CDLA set, whose order is that of enum ipc_region_label. The page is
- * stretched to the model's size, as the model was trained.
+ * The regions of a page: a PicoDet detector with the ten classes of the CDLA set, whose order is that of enum
+ * ipc_region_label. The page is stretched to the model's size, as the model was trained.
  */
 #include <string.h>
 
@@ -20,7 +20,8 @@ static const struct picodet_options options = {
     .max_boxes = IPC_MAX_REGIONS / IPC_REGION_LABEL_COUNT,
 };
 
-int vision_layout(const struct vision_lane *l, const struct vision_image *im, struct ipc_regions *ret, struct err *err)
+int vision_layout(const struct vision_lane *l, const struct vision_image *im, struct ipc_regions *ret,
+                  struct err *err)
 {
     int r = image_check(im, err);
     if (r)

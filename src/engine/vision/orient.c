@@ -1,6 +1,6 @@
 /*
- * Which way up a page lies. The classifier sees a square; three squares along the longer side vote with their probabilities, so that a picture
- * or an empty middle does not decide alone.
+ * Which way up a page lies. The classifier sees a square; three squares along the longer side vote with their
+ * probabilities, so that a picture or an empty middle does not decide alone.
  */
 #include <math.h>
 #include <string.h>
@@ -13,8 +13,8 @@
 #define CLASSES 4         /* turned clockwise by 0, 90, 180, 270 degrees */
 
 /* Adds the four probabilities of the square at (left, top). */
-static int square_add(const struct vision_lane *l, const struct vision_image *im, int left, int top, int side, float sum[CLASSES],
-                      struct err *err)
+static int square_add(const struct vision_lane *l, const struct vision_image *im, int left, int top, int side,
+                      float sum[CLASSES], struct err *err)
 {
     struct planes input;
     int r = input_new(INPUT_PX, INPUT_PX, &input, err);
@@ -34,7 +34,8 @@ static int square_add(const struct vision_lane *l, const struct vision_image *im
     return 0;
 }
 
-int vision_orient(const struct vision_lane *l, const struct vision_image *im, struct ipc_orientation *ret, struct err *err)
+int vision_orient(const struct vision_lane *l, const struct vision_image *im, struct ipc_orientation *ret,
+                  struct err *err)
 {
     int r = image_check(im, err);
     if (r)

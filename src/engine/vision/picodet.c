@@ -1,4 +1,5 @@
-/* Only cells with a score above the threshold are decoded: a page has hundreds of them at most, of ten thousand. */
+/* Only cells with a score above the threshold are decoded: a page has hundreds of them at most, of ten
+ * thousand. */
 #include "engine/vision/picodet.h"
 
 #include <math.h>
@@ -29,8 +30,8 @@ static float clamp(float v, int high)
     return fminf(fmaxf(v, 0), (float)high);
 }
 
-static void cell_box(const float *logits, size_t bins, int column, int row, int step, const struct picodet_options *o,
-                     struct picodet_box *b)
+static void cell_box(const float *logits, size_t bins, int column, int row, int step,
+                     const struct picodet_options *o, struct picodet_box *b)
 {
     float x = ((float)column + 0.5f) * (float)step, y = ((float)row + 0.5f) * (float)step;
     b->left = clamp(x - distance(logits, bins) * (float)step, o->width_px);
@@ -39,14 +40,15 @@ static void cell_box(const float *logits, size_t bins, int column, int row, int 
     b->bottom = clamp(y + distance(logits + 3 * bins, bins) * (float)step, o->height_px);
 }
 
-static int grid_decode(const struct tensor *scores, const struct tensor *boxes, int step, const struct picodet_options *o,
-                       struct picodet_boxes *found, struct err *err)
+static int grid_decode(const struct tensor *scores, const struct tensor *boxes, int step,
+                       const struct picodet_options *o, struct picodet_boxes *found, struct err *err)
 {
     int columns = (o->width_px + step - 1) / step, rows = (o->height_px + step - 1) / step;
     if (scores->rank != 3 || boxes->rank != 3 || scores->dims[1] != (int64_t)columns * rows ||
         boxes->dims[1] != scores->dims[1] || scores->dims[2] != o->classes || boxes->dims[2] < 8 ||
         boxes->dims[2] % 4 != 0 || boxes->dims[2] / 4 > MAX_BINS)
-        return err_fail(err, ERR_FORMAT, "the layout model's output for cells of %d px has a wrong shape", step);
+        return err_fail(err, ERR_FORMAT, "the layout model's output for cells of %d px has a wrong shape",
+                        step);
     size_t bins = (size_t)boxes->dims[2] / 4;
     for (int i = 0; i < columns * rows; i++)
         for (int c = 0; c < o->classes; c++) {
@@ -71,10 +73,12 @@ static int by_score(const void *a, const void *b)
 
 static float overlap(const struct picodet_box *a, const struct picodet_box *b)
 {
-    float w = fminf(a->right, b->right) - fmaxf(a->left, b->left), h = fminf(a->bottom, b->bottom) - fmaxf(a->top, b->top);
+    float w = fminf(a->right, b->right) - fmaxf(a->left, b->left),
+          h = fminf(a->bottom, b->bottom) - fmaxf(a->top, b->top);
     if (w <= 0 || h <= 0)
         return 0;
-    float both = (a->right - a->left) * (a->bottom - a->top) + (b->right - b->left) * (b->bottom - b->top) - w * h;
+    float both = (a->right - a->left) * (a->bottom - a->top) + (b->right - b->left) * (b->bottom - b->top) -
+                 w * h;
     return w * h / (both + 1e-5f);
 }
 

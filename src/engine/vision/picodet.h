@@ -1,4 +1,5 @@
-/* Decoding of a PicoDet detector's output: box distributions (DFL) and class scores on four grids, then suppression of overlaps. Pure. */
+/* Decoding of a PicoDet detector's output: box distributions (DFL) and class scores on four grids, then
+ * suppression of overlaps. Pure. */
 #ifndef PLATEN_ENGINE_VISION_PICODET_H
 #define PLATEN_ENGINE_VISION_PICODET_H
 
@@ -25,7 +26,8 @@ struct picodet_options {
     size_t max_boxes;             /* a class */
 };
 
-/* outputs: the scores of the four grids, then their boxes. Appends to boxes, best first within a class. ERR_FORMAT when the shapes do not fit. */
+/* outputs: the scores of the four grids, then their boxes. Appends to boxes, best first within a class.
+ * ERR_FORMAT when the shapes do not fit. */
 int picodet_decode(const struct tensor outputs[2 * PICODET_GRIDS], const struct picodet_options *o,
                    struct picodet_boxes *boxes, struct err *err);
 

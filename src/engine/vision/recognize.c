@@ -1,9 +1,13 @@
 /*
- * Reading of text lines. Lines are read one at a time, in the order of their widths: on a CPU a batch gains nothing and its padding
- * costs, while equal shapes in a row are cheap. Widths are rounded up to 32 px, so that a runtime meets few shapes.
+ * Reading of text lines. Lines are read one at a time, in the order of their widths: on a CPU a batch gains
+ * nothing and its padding costs, while equal shapes in a row are cheap. Widths are rounded up to 32 px, so
+ * that a runtime meets few shapes.
  *
- * A line is first read narrowed (`squash`): a recogniser's time goes with the width, and print has width to spare. Lines whose score leaves
- * a doubt are read again, with more width or with the larger model, and the better score is kept.
+ * Lines keep their proportions. Narrowing them first saves time in proportion, but drops letters where narrow
+ * ones meet ("little", "hill"), and does so with high scores, so that no second reading mends it: measured,
+ * and given up.
+ *
+ * Lines whose score leaves a doubt are read again with the larger model, and the better score is kept.
  */
 #include <math.h>
 #include <string.h>
@@ -17,27 +21,26 @@
 #define STEP_PX 32
 #define MIN_WIDTH_PX 64
 #define MAX_WIDTH_PX 3200
-#define MIN_SCORE 0.5f      /* what scores less is not text that was read */
+#define MIN_SCORE 0.5f /* what scores less is not text that was read */
 #define CLS_WIDTH_PX 192
 #define CLS_MIN_SCORE 0.9f
 #define STUBBY_RATIO 4.0f /* a quad read downwards and no longer than this may be upright letters instead */
 
-/* How a mode reads: the first pass, then the second for lines scored less than `doubt`. */
-struct pass {
-    enum model_role role;
-    float squash;
-};
+/* How a mode reads: the first pass, then another for lines scored less than `doubt` (0: none). */
 struct plan {
-    struct pass first;
+    enum model_role first;
     float doubt;
-    struct pass second;
+    enum model_role second;
 };
 
 static const struct plan plans[IPC_READ_MODE_COUNT] = {
-    [IPC_READ_AUTO] = {{MODEL_REC_TINY, 0.85f}, 0.95f, {MODEL_REC_SMALL, 1}},
-    [IPC_READ_TINY] = {{MODEL_REC_TINY, 0.85f}, 0.95f, {MODEL_REC_TINY, 1}},
-    [IPC_READ_SMALL] = {{MODEL_REC_SMALL, 0.75f}, 0.95f, {MODEL_REC_SMALL, 1}},
+    [IPC_READ_AUTO] = {MODEL_REC_TINY, 0.95f, MODEL_REC_SMALL},
+    [IPC_READ_TINY] = {MODEL_REC_TINY, 0, MODEL_REC_TINY},
+    [IPC_READ_SMALL] = {MODEL_REC_SMALL, 0, MODEL_REC_SMALL},
 };
+
+/* Below this score a turned quad is tried the other way round, too. */
+#define TURNED_DOUBT 0.95f
 
 /* Where a line stands in the order of reading. */
 struct turn {
@@ -53,24 +56,24 @@ static int by_ratio(const void *a, const void *b)
     return p->line < q->line ? -1 : p->line > q->line;
 }
 
-static int width_of(float ratio, float squash)
+static int width_of(float ratio)
 {
-    float px = ceilf(LINE_HEIGHT_PX * ratio * squash);
+    float px = ceilf(LINE_HEIGHT_PX * ratio);
     return px < MAX_WIDTH_PX ? MAX((int)px, 1) : MAX_WIDTH_PX;
 }
 
 /* Reads one quad; text is malloced. */
-static int read_quad(const struct vision_lane *l, const struct vision_image *im, const float quad[8], const struct pass *pass,
-                     char **ret_text, float *ret_score, struct err *err)
+static int read_quad(const struct vision_lane *l, const struct vision_image *im, const float quad[8],
+                     enum model_role role, char **ret_text, float *ret_score, struct err *err)
 {
     const char *const *dictionary;
     size_t dictionary_count;
-    int r = models_dictionary(l->models, pass->role, &dictionary, &dictionary_count, err);
+    int r = models_dictionary(l->models, role, &dictionary, &dictionary_count, err);
     if (r)
         return r;
     float length, height;
     crop_size(quad, &length, &height);
-    int width = width_of(length / fmaxf(height, 1), pass->squash);
+    int width = width_of(length / fmaxf(height, 1));
     int padded = MAX(MIN_WIDTH_PX, (width + STEP_PX - 1) / STEP_PX * STEP_PX);
     struct planes input;
     r = input_new(padded, LINE_HEIGHT_PX, &input, err);
@@ -80,7 +83,7 @@ static int read_quad(const struct vision_lane *l, const struct vision_image *im,
     struct tensor out;
     r = crop_into(im, quad, &norm_half, &part, err);
     if (r == 0)
-        r = infer_planes(l, pass->role, &input, &out, 1, err);
+        r = infer_planes(l, role, &input, &out, 1, err);
     free(input.data);
     if (r)
         return r;
@@ -88,7 +91,8 @@ static int read_quad(const struct vision_lane *l, const struct vision_image *im,
         return err_fail(err, ERR_FORMAT, "the recogniser's output does not have the shape steps x classes");
     struct buf text = BUF_INIT(IPC_MAX_LINE_BYTES - 1);
     float score = 0;
-    r = ctc_decode(out.data, (size_t)out.dims[1], (size_t)out.dims[2], dictionary, dictionary_count, &text, &score, err);
+    r = ctc_decode(out.data, (size_t)out.dims[1], (size_t)out.dims[2], dictionary, dictionary_count, &text,
+                   &score, err);
     if (r == 0 && text.overflown)
         r = err_fail(err, ERR_LIMIT, "a line has more than %d bytes of text", IPC_MAX_LINE_BYTES - 1);
     if (r) {
@@ -102,11 +106,11 @@ static int read_quad(const struct vision_lane *l, const struct vision_image *im,
 
 /* Reads the quad and keeps it with what was read when that scores better than the line's. */
 static int read_better(const struct vision_lane *l, const struct vision_image *im, const float quad[8],
-                       const struct pass *pass, struct ipc_line *line, struct err *err)
+                       enum model_role role, struct ipc_line *line, struct err *err)
 {
     char *text = NULL;
     float score = 0;
-    int r = read_quad(l, im, quad, pass, &text, &score, err);
+    int r = read_quad(l, im, quad, role, &text, &score, err);
     if (r)
         return r;
     if (!line->text || score > line->score) {
@@ -121,7 +125,8 @@ static int read_better(const struct vision_lane *l, const struct vision_image *i
 }
 
 /* Turns the quad by 180 degrees when the classifier is sure that the line stands on its head. */
-static int turn_if_upside_down(const struct vision_lane *l, const struct vision_image *im, float quad[8], struct err *err)
+static int turn_if_upside_down(const struct vision_lane *l, const struct vision_image *im, float quad[8],
+                               struct err *err)
 {
     float length, height;
     crop_size(quad, &length, &height);
@@ -129,7 +134,7 @@ static int turn_if_upside_down(const struct vision_lane *l, const struct vision_
     int r = input_new(CLS_WIDTH_PX, LINE_HEIGHT_PX, &input, err);
     if (r)
         return r;
-    struct planes part = input_part(&input, width_of(length / fmaxf(height, 1), 1), LINE_HEIGHT_PX);
+    struct planes part = input_part(&input, width_of(length / fmaxf(height, 1)), LINE_HEIGHT_PX);
     struct tensor out;
     r = crop_into(im, quad, &norm_half, &part, err);
     if (r == 0)
@@ -147,7 +152,8 @@ static int turn_if_upside_down(const struct vision_lane *l, const struct vision_
     return 0;
 }
 
-/* A quad that the detector had to turn may be text that runs upwards, or, when short, a few upright letters. */
+/* A quad that the detector had to turn may be text that runs upwards, or, when short, a few upright letters.
+ */
 static int read_turned(const struct vision_lane *l, const struct vision_image *im, const float quad[8],
                        const struct plan *plan, struct ipc_line *line, struct err *err)
 {
@@ -156,11 +162,11 @@ static int read_turned(const struct vision_lane *l, const struct vision_image *i
     int r = 0;
     if (length <= STUBBY_RATIO * height) {
         crop_turn(quad, 3, other);
-        r = read_better(l, im, other, &plan->first, line, err);
+        r = read_better(l, im, other, plan->first, line, err);
     }
-    if (r == 0 && line->score < plan->doubt) {
+    if (r == 0 && line->score < TURNED_DOUBT) {
         crop_turn(quad, 2, other);
-        r = read_better(l, im, other, &plan->first, line, err);
+        r = read_better(l, im, other, plan->first, line, err);
     }
     return r;
 }
@@ -172,7 +178,7 @@ static int read_first(const struct vision_lane *l, const struct vision_image *im
     memcpy(upright, quad, sizeof(upright));
     int r = textline_cls ? turn_if_upside_down(l, im, upright, err) : 0;
     if (r == 0)
-        r = read_better(l, im, upright, &plan->first, line, err);
+        r = read_better(l, im, upright, plan->first, line, err);
     bool downwards = fabsf(quad[3] - quad[1]) > fabsf(quad[2] - quad[0]);
     if (r == 0 && downwards)
         r = read_turned(l, im, upright, plan, line, err);
@@ -187,9 +193,9 @@ static void lines_clear(struct ipc_line *lines, size_t count)
     }
 }
 
-static int read_all(const struct vision_lane *l, const struct vision_image *im, const struct vision_quad *quads,
-                    struct turn *turns, size_t count, const struct plan *plan, bool textline_cls, struct ipc_line *out,
-                    struct err *err)
+static int read_all(const struct vision_lane *l, const struct vision_image *im,
+                    const struct vision_quad *quads, struct turn *turns, size_t count,
+                    const struct plan *plan, bool textline_cls, struct ipc_line *out, struct err *err)
 {
     int r = 0;
     for (size_t i = 0; i < count && r == 0; i++) {
@@ -199,7 +205,7 @@ static int read_all(const struct vision_lane *l, const struct vision_image *im, 
     for (size_t i = 0; i < count && r == 0; i++) {
         struct ipc_line *line = &out[turns[i].line];
         if (line->score < plan->doubt)
-            r = read_better(l, im, line->quad, &plan->second, line, err);
+            r = read_better(l, im, line->quad, plan->second, line, err);
     }
     for (size_t i = 0; i < count && r == 0; i++) {
         if (out[i].score < MIN_SCORE) {
@@ -210,8 +216,9 @@ static int read_all(const struct vision_lane *l, const struct vision_image *im, 
     return r;
 }
 
-int vision_read(const struct vision_lane *l, const struct vision_image *im, const struct vision_quad *quads, size_t count,
-                enum ipc_read_mode mode, bool textline_cls, struct ipc_line *out, struct err *err)
+int vision_read(const struct vision_lane *l, const struct vision_image *im, const struct vision_quad *quads,
+                size_t count, enum ipc_read_mode mode, bool textline_cls, struct ipc_line *out,
+                struct err *err)
 {
     int r = image_check(im, err);
     if (r)

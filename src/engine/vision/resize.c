@@ -1,6 +1,7 @@
 /*
- * Separable scaling: each output row first sums its source rows (long, vectorised), then its columns. The weights of an axis are
- * computed once. Invariant: the weights of an output position add up to 1 and touch only the given part of the image.
+ * Separable scaling: each output row first sums its source rows (long, vectorised), then its columns. The
+ * weights of an axis are computed once. Invariant: the weights of an output position add up to 1 and touch
+ * only the given part of the image.
  */
 #include "engine/vision/resize.h"
 
@@ -77,7 +78,8 @@ static int taps_new(struct taps *t, int src, int dst)
 }
 
 /* sum = (or +=) row * weight */
-SIMD_CLONES static void row_add(float *restrict sum, const uint8_t *restrict row, size_t count, float weight, bool first)
+SIMD_CLONES static void row_add(float *restrict sum, const uint8_t *restrict row, size_t count, float weight,
+                                bool first)
 {
     if (first)
         for (size_t i = 0; i < count; i++)
@@ -116,14 +118,16 @@ static void row_columns_bgr(const struct taps *t, const float *sum, float *out, 
     }
 }
 
-SIMD_CLONES static void row_norm(float *restrict out, const float *restrict in, int width, float mul, float add)
+SIMD_CLONES static void row_norm(float *restrict out, const float *restrict in, int width, float mul,
+                                 float add)
 {
     for (int x = 0; x < width; x++)
         out[x] = in[x] * mul + add;
 }
 
-static void resize_rows(const struct vision_image *im, const uint8_t *origin, int width_px, const struct taps *tx,
-                        const struct taps *ty, const struct norm *norm, struct planes *out, float *sum, float *line)
+static void resize_rows(const struct vision_image *im, const uint8_t *origin, int width_px,
+                        const struct taps *tx, const struct taps *ty, const struct norm *norm,
+                        struct planes *out, float *sum, float *line)
 {
     size_t row_len = (size_t)width_px * (size_t)im->channels;
     for (int y = 0; y < out->height_px; y++) {
@@ -141,21 +145,21 @@ static void resize_rows(const struct vision_image *im, const uint8_t *origin, in
             row_columns_bgr(tx, sum, line, out->width_px);
         for (int c = 0; c < 3; c++) {
             const float *in = im->channels == 1 ? line : line + (size_t)c * (size_t)out->width_px;
-            row_norm(out->data + (size_t)c * out->plane_floats + (size_t)y * out->row_floats, in, out->width_px,
-                     norm->mul[c], norm->add[c]);
+            row_norm(out->data + (size_t)c * out->plane_floats + (size_t)y * out->row_floats, in,
+                     out->width_px, norm->mul[c], norm->add[c]);
         }
     }
 }
 
-int resize_into(const struct vision_image *im, int left, int top, int width_px, int height_px, const struct norm *norm,
-                struct planes *out, struct err *err)
+int resize_into(const struct vision_image *im, int left, int top, int width_px, int height_px,
+                const struct norm *norm, struct planes *out, struct err *err)
 {
     if (im->channels != 1 && im->channels != 3)
         return err_fail(err, ERR_ARG, "an image with %d channels", im->channels);
     if (left < 0 || top < 0 || width_px < 1 || height_px < 1 || width_px > im->width_px - left ||
         height_px > im->height_px - top || out->width_px < 1 || out->height_px < 1)
-        return err_fail(err, ERR_ARG, "a part of %d x %d px at %d, %d of a %d x %d px image", width_px, height_px, left,
-                        top, im->width_px, im->height_px);
+        return err_fail(err, ERR_ARG, "a part of %d x %d px at %d, %d of a %d x %d px image", width_px,
+                        height_px, left, top, im->width_px, im->height_px);
     struct taps tx = {0}, ty = {0};
     float *sum = try_malloc((size_t)width_px * (size_t)im->channels * sizeof(float));
     float *line = try_malloc((size_t)out->width_px * 3 * sizeof(float));

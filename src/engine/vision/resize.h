@@ -1,6 +1,7 @@
 /*
- * Scaling of a part of an image into normalised float planes (channels first), as the models want them. A grey image fills three
- * equal planes. Shrinking averages over the covered area (no pixel is skipped); enlarging is bilinear.
+ * Scaling of a part of an image into normalised float planes (channels first), as the models want them. A
+ * grey image fills three equal planes. Shrinking averages over the covered area (no pixel is skipped);
+ * enlarging is bilinear.
  */
 #ifndef PLATEN_ENGINE_VISION_RESIZE_H
 #define PLATEN_ENGINE_VISION_RESIZE_H
@@ -15,7 +16,8 @@ struct norm {
 
 /* (v / 255 - 0.5) / 0.5 */
 extern const struct norm norm_half;
-/* (v / 255 - mean) / std with ImageNet's figures, applied to the channels in the order B, G, R as the models were trained */
+/* (v / 255 - mean) / std with ImageNet's figures, applied to the channels in the order B, G, R as the models
+ * were trained */
 extern const struct norm norm_imagenet;
 
 struct planes {
@@ -26,7 +28,7 @@ struct planes {
 };
 
 /* ERR_ARG for a part outside the image, ERR_MEMORY. */
-int resize_into(const struct vision_image *im, int left, int top, int width_px, int height_px, const struct norm *norm,
-                struct planes *out, struct err *err);
+int resize_into(const struct vision_image *im, int left, int top, int width_px, int height_px,
+                const struct norm *norm, struct planes *out, struct err *err);
 
 #endif

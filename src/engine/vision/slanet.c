@@ -1,6 +1,7 @@
 /*
- * The tokens are read like HTML: <tr> begins a row, <td></td> or <td is a cell, and attributes follow the latter. The place of a cell is
- * that of the HTML table model: the first column that no cell above reaches into. Invariant: no two cells of the grid overlap.
+ * The tokens are read like HTML: <tr> begins a row, <td></td> or <td is a cell, and attributes follow the
+ * latter. The place of a cell is that of the HTML table model: the first column that no cell above reaches
+ * into. Invariant: no two cells of the grid overlap.
  */
 #include "engine/vision/slanet.h"
 
@@ -17,9 +18,9 @@
 
 struct reader {
     struct ipc_grid grid;
-    int row;                         /* -1 before the first */
+    int row;                           /* -1 before the first */
     uint16_t taken_until[MAX_COLUMNS]; /* rows below this are taken in the column */
-    int column;                      /* where the next cell of this row may stand */
+    int column;                        /* where the next cell of this row may stand */
     bool header;
     struct ipc_cell *open; /* the cell whose attributes may follow */
     double score_sum;
@@ -48,7 +49,8 @@ static void cell_close(struct reader *rd)
     rd->grid.cols = (uint16_t)MAX(rd->grid.cols, rd->column);
 }
 
-static void cell_open(struct reader *rd, const float *corners, float left, float top, float scale_x, float scale_y)
+static void cell_open(struct reader *rd, const float *corners, float left, float top, float scale_x,
+                      float scale_y)
 {
     if (rd->row < 0)
         rd->row = 0;
@@ -57,13 +59,15 @@ static void cell_open(struct reader *rd, const float *corners, float left, float
     struct ipc_cell *c = VEC_PUSH(rd->grid.items, rd->grid.count, rd->grid.cap);
     struct ipc_box box = {INFINITY, INFINITY, -INFINITY, -INFINITY};
     for (int i = 0; i < CORNERS; i++) {
-        float x = left + fminf(fmaxf(corners[2 * i], 0), 1) * scale_x, y = top + fminf(fmaxf(corners[2 * i + 1], 0), 1) * scale_y;
+        float x = left + fminf(fmaxf(corners[2 * i], 0), 1) * scale_x,
+              y = top + fminf(fmaxf(corners[2 * i + 1], 0), 1) * scale_y;
         box.left = fminf(box.left, x);
         box.right = fmaxf(box.right, x);
         box.top = fminf(box.top, y);
         box.bottom = fmaxf(box.bottom, y);
     }
-    *c = (struct ipc_cell){.row = (uint16_t)rd->row, .row_span = 1, .col_span = 1, .header = rd->header, .box = box};
+    *c = (struct ipc_cell){
+        .row = (uint16_t)rd->row, .row_span = 1, .col_span = 1, .header = rd->header, .box = box};
     rd->open = c;
 }
 
@@ -92,12 +96,12 @@ static void grid_finish(struct reader *rd)
     rd->grid.score = rd->score_count ? fminf((float)(rd->score_sum / (double)rd->score_count), 1) : 0;
 }
 
-int slanet_decode(const struct slanet_output *o, const char *const *dictionary, size_t dictionary_count, float left,
-                  float top, float scale_x, float scale_y, struct ipc_grid *ret, struct err *err)
+int slanet_decode(const struct slanet_output *o, const char *const *dictionary, size_t dictionary_count,
+                  float left, float top, float scale_x, float scale_y, struct ipc_grid *ret, struct err *err)
 {
     if (o->classes != dictionary_count + 2)
-        return err_fail(err, ERR_FORMAT, "the table model has %zu classes, its dictionary %zu entries", o->classes,
-                        dictionary_count);
+        return err_fail(err, ERR_FORMAT, "the table model has %zu classes, its dictionary %zu entries",
+                        o->classes, dictionary_count);
     struct reader rd = {.row = -1};
     for (size_t t = 0; t < o->steps; t++) {
         const float *row = o->tokens + t * o->classes;

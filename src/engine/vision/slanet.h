@@ -12,10 +12,11 @@ struct slanet_output {
 };
 
 /*
- * Tokens are HTML: class 0 begins, the last class ends, those between are the dictionary. scale_x, scale_y turn a part of the input into
- * pixels, and (left, top) is added. Cells with spans take the place that HTML gives them. ERR_FORMAT when classes and dictionary do not fit.
+ * Tokens are HTML: class 0 begins, the last class ends, those between are the dictionary. scale_x, scale_y
+ * turn a part of the input into pixels, and (left, top) is added. Cells with spans take the place that HTML
+ * gives them. ERR_FORMAT when classes and dictionary do not fit.
  */
-int slanet_decode(const struct slanet_output *o, const char *const *dictionary, size_t dictionary_count, float left,
-                  float top, float scale_x, float scale_y, struct ipc_grid *ret, struct err *err);
+int slanet_decode(const struct slanet_output *o, const char *const *dictionary, size_t dictionary_count,
+                  float left, float top, float scale_x, float scale_y, struct ipc_grid *ret, struct err *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include "conf/limits.h"
 
 #define PROBLEMS_MAX 100
+#define DOCLING_MAX_TIMEOUT_S 604800.0 /* 7 days */
 
 void intake_init(struct intake *in, struct service *service, const struct settings *settings)
 {
@@ -201,9 +202,13 @@ void intake_target(struct intake *in, const char *kind, const char *problem_loc)
 void intake_finish(struct intake *in)
 {
     struct option_problem p;
-    if (convert_options_check(&in->options, in->settings->max_document_timeout_s,
-                              in->settings->max_images_scale, &p) != 0)
+    double max_s = in->settings->max_document_timeout_s;
+    /* Clients send docling-serve's own ceiling as their default: up to that, asking for more than ours means
+     * ours. */
+    if (convert_options_check(&in->options, MAX(max_s, DOCLING_MAX_TIMEOUT_S), in->settings->max_images_scale,
+                              &p) != 0)
         intake_option_problem(in, "options.", &p);
+    in->options.document_timeout_s = MIN(in->options.document_timeout_s, max_s);
     if (in->count > 1)
         in->options.target_zip = true; /* as docling-serve does for several documents */
 }

@@ -88,12 +88,24 @@ static bool too_slow(const struct http_server *s, const struct connection *c, in
     return age_ms > 1000 * (int64_t)l->body_grace_s && (int64_t)r->body_bytes < age_ms / 1000 * l->body_rate;
 }
 
+/*
+ * When a client's last bytes and its end arrive together, MHD (edge-triggered) reads the bytes, stops at the
+ * short read, and never hears of the end. So it is looked for here.
+ */
+static bool ended_unheard(const struct connection *c)
+{
+    char byte;
+    if (c->request && c->request->ended)
+        return false;
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct http_server *s = timer->data;
     int64_t now_ms = clock_mono_ms();
     for (struct connection *c = s->connections; c; c = c->next) {
-        if (too_slow(s, c, now_ms))
+        if (too_slow(s, c, now_ms) || ended_unheard(c))
             (void)shutdown(c->fd, SHUT_RDWR);
     }
 }

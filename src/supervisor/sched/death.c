@@ -1,7 +1,8 @@
 /*
- * See death.h. Order: our own reason > a complete result > what it reported > signal > exit status. ERR_CRASH from a worker means that
- * its engine went away: the task may have done that, so it is blamed and tried again. SIGKILL without a known sender (an
- * operator, the kernel's out-of-memory killer) is tried again too; any other signal is this document's own doing and final.
+ * See death.h. Order: our own reason > a complete result > what it reported > signal > exit status. ERR_CRASH
+ * from a worker means that its engine went away: the task may have done that, so it is blamed and tried
+ * again. SIGKILL without a known sender (an operator, the kernel's out-of-memory killer) is tried again too;
+ * any other signal is this document's own doing and final.
  */
 #include "supervisor/sched/death.h"
 
@@ -20,9 +21,7 @@ static bool judge_reason(const struct death *d, struct verdict *v)
 {
     char text[160];
     switch (d->reason) {
-    case STOP_CANCEL:
-        set(v, VERDICT_CANCEL, ERR_CANCELLED, "the task was cancelled");
-        return true;
+    case STOP_CANCEL: set(v, VERDICT_CANCEL, ERR_CANCELLED, "the task was cancelled"); return true;
     case STOP_TIMEOUT:
         (void)snprintf(text, sizeof(text), "the document took longer than its timeout of %g s", d->limit_s);
         set(v, VERDICT_FAIL, ERR_TIMEOUT, text);
@@ -32,7 +31,8 @@ static bool judge_reason(const struct death *d, struct verdict *v)
         set(v, VERDICT_FAIL, ERR_TIMEOUT, text);
         return true;
     case STOP_PROTOCOL:
-        (void)snprintf(text, sizeof(text), "the worker broke the protocol: %.100s", d->message ? d->message : "bad frame");
+        (void)snprintf(text, sizeof(text), "the worker broke the protocol: %.100s",
+                       d->message ? d->message : "bad frame");
         set(v, VERDICT_FAIL, ERR_CRASH, text);
         return true;
     case STOP_SHUTDOWN:
@@ -41,8 +41,7 @@ static bool judge_reason(const struct death *d, struct verdict *v)
         set(v, VERDICT_INTERRUPT, 0, "");
         return true;
     case STOP_NONE:
-    case STOP_LINGER:
-        break;
+    case STOP_LINGER: break;
     }
     return false;
 }
@@ -52,7 +51,8 @@ static void judge_signal(const struct death *d, struct verdict *v)
     char text[160];
     int signal_number = d->exit.code;
     if (signal_number == SIGKILL || signal_number == SIGTERM || signal_number == SIGINT) {
-        set(v, VERDICT_BLAME, ERR_CRASH, "the worker was killed from outside (perhaps by the kernel, for want of memory)");
+        set(v, VERDICT_BLAME, ERR_CRASH,
+            "the worker was killed from outside (perhaps by the kernel, for want of memory)");
         return;
     }
     if (signal_number == SIGXCPU) {
@@ -61,12 +61,14 @@ static void judge_signal(const struct death *d, struct verdict *v)
     }
     bool near_limit = d->data_limit_bytes && d->data_peak_bytes >= d->data_limit_bytes / 5 * 4;
     if (signal_number == SIGABRT && near_limit) {
-        (void)snprintf(text, sizeof(text), "the document needs more memory than the %llu MiB that a worker may use",
+        (void)snprintf(text, sizeof(text),
+                       "the document needs more memory than the %llu MiB that a worker may use",
                        (unsigned long long)(d->data_limit_bytes >> 20));
         set(v, VERDICT_FAIL, ERR_MEMORY, text);
         return;
     }
-    (void)snprintf(text, sizeof(text), "the worker died on this document (SIG%s)", sigabbrev_np(signal_number));
+    (void)snprintf(text, sizeof(text), "the worker died on this document (SIG%s)",
+                   sigabbrev_np(signal_number));
     set(v, VERDICT_FAIL, ERR_CRASH, text);
 }
 

@@ -1,4 +1,5 @@
-/* What the end of a worker means for its task. Pure: facts in, verdict out. The worker's own words count least. */
+/* What the end of a worker means for its task. Pure: facts in, verdict out. The worker's own words count
+ * least. */
 #ifndef PLATEN_SUPERVISOR_SCHED_DEATH_H
 #define PLATEN_SUPERVISOR_SCHED_DEATH_H
 
@@ -9,21 +10,21 @@
 #include "process/spawn.h"
 
 enum stop_reason { /* why we ended it; in the order of precedence: the first one given stays */
-    STOP_NONE,
-    STOP_CANCEL,
-    STOP_TIMEOUT,  /* document timeout */
-    STOP_STALLED,  /* no progress */
-    STOP_PROTOCOL, /* sent something that breaks the rules */
-    STOP_SHUTDOWN, /* we are leaving */
-    STOP_LINGER,   /* had reported its end, but did not go */
+                   STOP_NONE,
+                   STOP_CANCEL,
+                   STOP_TIMEOUT,  /* document timeout */
+                   STOP_STALLED,  /* no progress */
+                   STOP_PROTOCOL, /* sent something that breaks the rules */
+                   STOP_SHUTDOWN, /* we are leaving */
+                   STOP_LINGER,   /* had reported its end, but did not go */
 };
 
 struct death {
     enum stop_reason reason;
-    double limit_s;       /* of STOP_TIMEOUT and STOP_STALLED, for the message */
-    bool done;            /* sent DONE, and the output is as long as it said */
-    int failure_kind;     /* of its FAIL frame, else 0 */
-    const char *message;  /* of its FAIL frame, or what was wrong with the protocol */
+    double limit_s;      /* of STOP_TIMEOUT and STOP_STALLED, for the message */
+    bool done;           /* sent DONE, and the output is as long as it said */
+    int failure_kind;    /* of its FAIL frame, else 0 */
+    const char *message; /* of its FAIL frame, or what was wrong with the protocol */
     struct child_exit exit;
     uint64_t data_peak_bytes, data_limit_bytes; /* last sampled; 0: unknown */
 };

@@ -1,10 +1,12 @@
 /*
  * From the queue to a worker, and from its end to a settled row:
  *
- *   queued -> claim (durable: attempt + 1) -> worker -> verdict -> finish, fail, cancel or requeue (durable) -> ended or queued
+ *   queued -> claim (durable: attempt + 1) -> worker -> verdict -> finish, fail, cancel or requeue (durable)
+ * -> ended or queued
  *
- * A slot is in use from the claim to the worker's end. Nobody is told of anything before it is on the disk. A task that was blamed for the death of
- * an engine runs alone the next times, so that it can take no neighbour with it twice.
+ * A slot is in use from the claim to the worker's end. Nobody is told of anything before it is on the disk. A
+ * task that was blamed for the death of an engine runs alone the next times, so that it can take no neighbour
+ * with it twice.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +94,8 @@ static void task_ended(struct task *t)
     t->done_ms = clock_wall_ms();
     s->active--;
     if (t->error_message)
-        log_info("Task %s completed with status: %s (%s: %s)", t->id, status_word(t), err_name(t->error_kind), t->error_message);
+        log_info("Task %s completed with status: %s (%s: %s)", t->id, status_word(t), err_name(t->error_kind),
+                 t->error_message);
     else
         log_info("Task %s completed with status: %s", t->id, status_word(t));
     expire_ended(t);
@@ -108,8 +111,9 @@ static void task_queued_again(struct task *t)
         settle(t, LIFE_CANCEL, ERR_CANCELLED, "the task was cancelled");
         return;
     }
-    log_info("Task %s queued again (attempt %d, interrupted %d, blamed %d)%s%s", t->id, t->life.attempt, t->life.interrupted,
-             t->life.blamed, t->error_message ? ": " : "", t->error_message ? t->error_message : "");
+    log_info("Task %s queued again (attempt %d, interrupted %d, blamed %d)%s%s", t->id, t->life.attempt,
+             t->life.interrupted, t->life.blamed, t->error_message ? ": " : "",
+             t->error_message ? t->error_message : "");
     t->error_kind = 0;
     freep(&t->error_message);
     t->phase = PHASE_QUEUED;
@@ -181,8 +185,9 @@ static void on_worker_ended(void *ctx, const struct worker_end *end)
     struct service *s = r->service;
     struct task *t = r->task;
     const struct verdict *v = &end->verdict;
-    log_debug("Task %s worker pid=%d ended signalled=%d code=%d lived_ms=%lld user_ms=%lld system_ms=%lld peak_rss_kb=%ld", t->id,
-              (int)end->pid, end->exit.signalled, end->exit.code, (long long)end->lived_ms,
+    log_debug("Task %s worker pid=%d ended signalled=%d code=%d lived_ms=%lld user_ms=%lld system_ms=%lld "
+              "peak_rss_kb=%ld",
+              t->id, (int)end->pid, end->exit.signalled, end->exit.code, (long long)end->lived_ms,
               (long long)end->exit.usage.ru_utime.tv_sec * 1000 + end->exit.usage.ru_utime.tv_usec / 1000,
               (long long)end->exit.usage.ru_stime.tv_sec * 1000 + end->exit.usage.ru_stime.tv_usec / 1000,
               end->exit.usage.ru_maxrss);
@@ -190,23 +195,15 @@ static void on_worker_ended(void *ctx, const struct worker_end *end)
         s->mean_service_s += ((double)end->lived_ms / 1000 - s->mean_service_s) / 8;
     const char *why = v->message;
     switch (v->kind) {
-    case VERDICT_DONE:
-        publish(r, &end->done);
-        break;
-    case VERDICT_FAIL:
-        settle(t, LIFE_FAIL, v->error_kind, why);
-        break;
+    case VERDICT_DONE: publish(r, &end->done); break;
+    case VERDICT_FAIL: settle(t, LIFE_FAIL, v->error_kind, why); break;
     case VERDICT_BLAME:
         if (!end->exit.signalled && *pool_last_death(s->pool))
             why = pool_last_death(s->pool);
         settle(t, LIFE_BLAME, v->error_kind, why);
         break;
-    case VERDICT_INTERRUPT:
-        settle(t, LIFE_INTERRUPT, 0, NULL);
-        break;
-    case VERDICT_CANCEL:
-        settle(t, LIFE_CANCEL, v->error_kind, why);
-        break;
+    case VERDICT_INTERRUPT: settle(t, LIFE_INTERRUPT, 0, NULL); break;
+    case VERDICT_CANCEL: settle(t, LIFE_CANCEL, v->error_kind, why); break;
     }
     run_free(r);
     service_reap_strays(s);
@@ -253,7 +250,8 @@ static void on_retry(uv_timer_t *timer)
     dispatch(timer->data);
 }
 
-/* The claim did not reach the disk. A full disk may pass; anything else means that store and memory disagree. */
+/* The claim did not reach the disk. A full disk may pass; anything else means that store and memory disagree.
+ */
 static void claim_failed(struct run *r, int rc, const struct err *err)
 {
     struct service *s = r->service;

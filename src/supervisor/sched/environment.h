@@ -1,4 +1,5 @@
-/* The clean environment of every child: PATH, LANG=C.UTF-8, TZ and nothing else of ours (no keys, no proxies). */
+/* The clean environment of every child: PATH, LANG=C.UTF-8, TZ and nothing else of ours (no keys, no
+ * proxies). */
 #ifndef PLATEN_SUPERVISOR_SCHED_ENVIRONMENT_H
 #define PLATEN_SUPERVISOR_SCHED_ENVIRONMENT_H
 

@@ -1,4 +1,5 @@
-/* See errlog.h. Too many lines are dropped and counted, not left in the pipe: a chatty child must not stall on its log. */
+/* See errlog.h. Too many lines are dropped and counted, not left in the pipe: a chatty child must not stall
+ * on its log. */
 #include "supervisor/sched/errlog.h"
 
 #include <errno.h>
@@ -108,7 +109,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         (void)uv_poll_stop(poll);
 }
 
-int errlog_new(struct uv_loop_s *loop, const char *name, struct errlog **ret, int *ret_child_fd, struct err *err)
+int errlog_new(struct uv_loop_s *loop, const char *name, struct errlog **ret, int *ret_child_fd,
+               struct err *err)
 {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) < 0)

@@ -1,6 +1,7 @@
 /*
- * When results go: single-use ones a while after the first fetch, ephemeral ones at once when sent, all after their time to live.
- * The list of the ended is walked only when the next removal is due, never on a fixed beat.
+ * When results go: single-use ones a while after the first fetch, ephemeral ones at once when sent, all after
+ * their time to live. The list of the ended is walked only when the next removal is due, never on a fixed
+ * beat.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -66,7 +67,8 @@ static void plan_one(const struct task *t)
     if (s->draining)
         return;
     int64_t wait = MAX(due_ms(t) - clock_wall_ms(), PLAN_MIN_MS);
-    if (!uv_is_active((uv_handle_t *)&s->expire_timer) || (int64_t)uv_timer_get_due_in(&s->expire_timer) > wait)
+    if (!uv_is_active((uv_handle_t *)&s->expire_timer) ||
+        (int64_t)uv_timer_get_due_in(&s->expire_timer) > wait)
         (void)uv_timer_start(&s->expire_timer, on_due, (uint64_t)wait, 0);
 }
 
@@ -77,7 +79,8 @@ void expire_ended(struct task *t)
     task_list_push(&s->ended, t);
     plan_one(t);
     if (s->ended.count > KEPT_TASKS_MAX) {
-        log_warning("Task %s and its result removed: more than %d ended tasks are kept", s->ended.first->id, KEPT_TASKS_MAX);
+        log_warning("Task %s and its result removed: more than %d ended tasks are kept", s->ended.first->id,
+                    KEPT_TASKS_MAX);
         expire_remove(s->ended.first);
     }
 }

@@ -1,7 +1,7 @@
 /*
- * See pool.h. A lease is a socket pair whose engine end we keep until the worker has sent its first frame: documents that need no
- * inference never wake an engine. An engine object lives until its process is reaped; `current` is the one that takes
- * clients, so a dying one never meets a new worker.
+ * See pool.h. A lease is a socket pair whose engine end we keep until the worker has sent its first frame:
+ * documents that need no inference never wake an engine. An engine object lives until its process is reaped;
+ * `current` is the one that takes clients, so a dying one never meets a new worker.
  */
 #include "supervisor/sched/pool.h"
 
@@ -119,8 +119,8 @@ static void describe_death(struct engine *e, const struct child_exit *x)
     char *what = x->signalled ? xasprintf("the engine died (SIG%s)", sigabbrev_np(x->code))
                               : xasprintf("the engine ended with status %d", x->code);
     const char *last = errlog_last(e->errlog);
-    (void)snprintf(e->pool->last_death, sizeof(e->pool->last_death), "%s%s%s%s", what, e->ready ? "" : " before it was ready",
-                   *last ? ": " : "", last);
+    (void)snprintf(e->pool->last_death, sizeof(e->pool->last_death), "%s%s%s%s", what,
+                   e->ready ? "" : " before it was ready", *last ? ": " : "", last);
     log_warning("%s", e->pool->last_death);
     free(what);
 }
@@ -134,7 +134,7 @@ static void on_engine_exit(uv_poll_t *poll, int status, int events)
     struct child_exit x = {0};
     pid_t pid = e->child.pid;
     child_signal(&e->child, SIGKILL); /* whatever it may have left in its group */
-    (void)uv_poll_stop(poll); /* before the reaping closes its descriptor */
+    (void)uv_poll_stop(poll);         /* before the reaping closes its descriptor */
     int ended = child_reap(&e->child, &x, &err);
     if (ended == 0) {
         (void)uv_poll_start(poll, UV_READABLE, on_engine_exit);
@@ -148,8 +148,8 @@ static void on_engine_exit(uv_poll_t *poll, int status, int events)
     }
     if (e->pool->current == e)
         e->pool->current = NULL;
-    log_debug("engine pid=%d ended signalled=%d code=%d peak_rss_kb=%ld lived_ms=%lld", (int)pid, x.signalled, x.code,
-              x.usage.ru_maxrss, (long long)(clock_mono_ms() - e->started_ms));
+    log_debug("engine pid=%d ended signalled=%d code=%d peak_rss_kb=%ld lived_ms=%lld", (int)pid, x.signalled,
+              x.code, x.usage.ru_maxrss, (long long)(clock_mono_ms() - e->started_ms));
     for (struct pool_lease *l = e->pool->leases; l; l = l->next) {
         if (l->engine == e)
             l->engine = NULL;
@@ -168,14 +168,12 @@ static int take_frame(struct engine *e, const struct ipc_frame *f, struct err *e
     switch (f->type) {
     case IPC_ENGINE_READY:
         e->ready = true;
-        log_debug("engine pid=%d ready after_ms=%lld", (int)e->child.pid, (long long)(clock_mono_ms() - e->started_ms));
+        log_debug("engine pid=%d ready after_ms=%lld", (int)e->child.pid,
+                  (long long)(clock_mono_ms() - e->started_ms));
         return 0;
-    case IPC_ENGINE_DETACHED: /* our own count of leases is what decides */
-        return 0;
-    case IPC_ENGINE_STATS:
-        return ipc_decode_engine_stats(f, &e->stats, err);
-    default:
-        return err_fail(err, ERR_FORMAT, "frame of type %u", f->type);
+    case IPC_ENGINE_DETACHED: /* our own count of leases is what decides */ return 0;
+    case IPC_ENGINE_STATS: return ipc_decode_engine_stats(f, &e->stats, err);
+    default: return err_fail(err, ERR_FORMAT, "frame of type %u", f->type);
     }
 }
 
@@ -221,13 +219,17 @@ static int spawn_engine(struct engine *e, int child_end, int err_fd, struct err 
     char parent[24];
     (void)snprintf(lanes, sizeof(lanes), "%ld", lanes_of(s));
     (void)snprintf(parent, sizeof(parent), "%d", (int)getpid());
-    const char *const argv[] = {"platen-engine", "--control-fd", "3", "--models",        s->artifacts_path, "--cache",
-                                s->cache_dir,    "--lanes",         lanes,             "--backend",
-                                s->engine_backend, "--parent",      parent,            NULL};
+    const char *const argv[] = {"platen-engine",   "--control-fd", "3",       "--models", s->artifacts_path,
+                                "--cache",         s->cache_dir,   "--lanes", lanes,      "--backend",
+                                s->engine_backend, "--parent",     parent,    NULL};
     struct environment env;
     environment_init(&env);
-    const struct spawn_request q = {
-        .program = e->pool->program, .argv = argv, .env = env.vars, .fds = &child_end, .fd_count = 1, .err_fd = err_fd};
+    const struct spawn_request q = {.program = e->pool->program,
+                                    .argv = argv,
+                                    .env = env.vars,
+                                    .fds = &child_end,
+                                    .fd_count = 1,
+                                    .err_fd = err_fd};
     int rc = spawn_child(&q, &e->child, err);
     environment_done(&env);
     return rc;
@@ -348,7 +350,8 @@ static void on_worker_speaks(uv_poll_t *poll, int status, int events)
     if (speaks) {
         struct err err = ERR_INIT;
         if (attach(l, &err) < 0) { /* the worker sees the end of its socket and fails its task */
-            (void)snprintf(l->pool->last_death, sizeof(l->pool->last_death), "no engine: %.480s", err.message);
+            (void)snprintf(l->pool->last_death, sizeof(l->pool->last_death), "no engine: %.480s",
+                           err.message);
             log_error("%s", l->pool->last_death);
         }
     }

@@ -1,11 +1,12 @@
-/* Waiting tasks: three classes, first in first out within each. The highest class goes first, but no class starves. */
+/* Waiting tasks: three classes, first in first out within each. The highest class goes first, but no class
+ * starves. */
 #ifndef PLATEN_SUPERVISOR_SCHED_QUEUE_H
 #define PLATEN_SUPERVISOR_SCHED_QUEUE_H
 
 #include "supervisor/sched/task.h"
 
-#define QUEUE_CLASSES 3       /* high, normal, low */
-#define QUEUE_FAIR_EVERY 8    /* each so many-th pick is taken from the lowest class that waits */
+#define QUEUE_CLASSES 3    /* high, normal, low */
+#define QUEUE_FAIR_EVERY 8 /* each so many-th pick is taken from the lowest class that waits */
 
 struct queue {
     struct task_list classes[QUEUE_CLASSES];

@@ -1,4 +1,5 @@
-/* See service.h and service_new.h: the face of the scheduler. Admission, status, results; the work is in dispatch.c. */
+/* See service.h and service_new.h: the face of the scheduler. Admission, status, results; the work is in
+ * dispatch.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,8 @@ int service_spool_open(struct service *s, struct spool_file **ret, struct err *e
     uint64_t free_bytes = store_free_bytes(s->store);
     if (free_bytes < (uint64_t)s->settings->free_space_floor_bytes)
         return err_fail(err, ERR_LIMIT, "only %llu MiB of disk space are left, and %lld MiB are kept free",
-                        (unsigned long long)(free_bytes >> 20), (long long)(s->settings->free_space_floor_bytes >> 20));
+                        (unsigned long long)(free_bytes >> 20),
+                        (long long)(s->settings->free_space_floor_bytes >> 20));
     return store_spool_open(s->store, ret, err);
 }
 
@@ -65,7 +67,8 @@ static int admit(const struct service *s, const struct task_request *r, uint64_t
     if (store_broken(s->store))
         return err_fail(err, ERR_IO, "the store has failed");
     if (r->source_count == 0 || r->source_count > SOURCES_MAX)
-        return err_fail(err, ERR_LIMIT, "%zu files in one request, 1 to %d are allowed", r->source_count, SOURCES_MAX);
+        return err_fail(err, ERR_LIMIT, "%zu files in one request, 1 to %d are allowed", r->source_count,
+                        SOURCES_MAX);
     size_t waiting = queue_count(&s->queue) + s->submitting;
     if (s->settings->queue_max_size > 0 && waiting >= (size_t)s->settings->queue_max_size)
         return err_fail(err, ERR_BUSY, "the queue is full (%zu tasks)", waiting);
@@ -106,7 +109,8 @@ static void discard_all(const struct task_request *r)
         store_spool_discard(r->sources[i].file);
 }
 
-int service_submit(struct service *s, const struct task_request *r, service_submit_cb *done, void *ctx, struct err *err)
+int service_submit(struct service *s, const struct task_request *r, service_submit_cb *done, void *ctx,
+                   struct err *err)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < r->source_count; i++)
@@ -152,18 +156,13 @@ static struct task *find(const struct service *s, const char *task_id, const cha
 static enum task_state state_of(const struct task *t)
 {
     switch (t->life.state) {
-    case LIFE_RUNNING:
-        return TASK_STARTED;
-    case LIFE_SUCCESS:
-        return TASK_SUCCESS;
-    case LIFE_FAILURE:
-        return TASK_FAILURE;
-    case LIFE_CANCELLED:
-        return TASK_CANCELLED;
+    case LIFE_RUNNING: return TASK_STARTED;
+    case LIFE_SUCCESS: return TASK_SUCCESS;
+    case LIFE_FAILURE: return TASK_FAILURE;
+    case LIFE_CANCELLED: return TASK_CANCELLED;
     case LIFE_NONE:
     case LIFE_QUEUED:
-    case LIFE_STATE_COUNT:
-        break;
+    case LIFE_STATE_COUNT: break;
     }
     return TASK_PENDING;
 }
@@ -187,7 +186,8 @@ static void fill_counts(const struct task *t, struct task_status *st)
 
 void service_fill_status(const struct service *s, const struct task *t, struct task_status *st)
 {
-    *st = (struct task_status){.state = state_of(t), .attempt = t->life.attempt, .created_wall_ms = t->created_ms};
+    *st = (struct task_status){
+        .state = state_of(t), .attempt = t->life.attempt, .created_wall_ms = t->created_ms};
     memcpy(st->id, t->id, sizeof(st->id));
     st->position = t->phase == PHASE_QUEUED ? queue_position(&s->queue, t) : 0;
     fill_counts(t, st);
@@ -195,7 +195,8 @@ void service_fill_status(const struct service *s, const struct task *t, struct t
         memcpy(st->stage, t->progress.stage, sizeof(st->stage));
     if (t->life.state == LIFE_FAILURE || t->life.state == LIFE_CANCELLED) {
         st->error_kind = t->error_kind ? t->error_kind : ERR_BUG;
-        (void)snprintf(st->error_message, sizeof(st->error_message), "%s", t->error_message ? t->error_message : "");
+        (void)snprintf(st->error_message, sizeof(st->error_message), "%s",
+                       t->error_message ? t->error_message : "");
     }
     int64_t now = clock_wall_ms();
     bool started = t->started_ms && t->life.state != LIFE_QUEUED;
@@ -204,7 +205,8 @@ void service_fill_status(const struct service *s, const struct task *t, struct t
     st->running_s = started ? (double)(ended - t->started_ms) / 1000 : 0;
 }
 
-int service_status(const struct service *s, const char *task_id, const char *tenant, struct task_status *ret, struct err *err)
+int service_status(const struct service *s, const char *task_id, const char *tenant, struct task_status *ret,
+                   struct err *err)
 {
     const struct task *t = find(s, task_id, tenant, err);
     if (!t)
@@ -213,7 +215,8 @@ int service_status(const struct service *s, const char *task_id, const char *ten
     return 0;
 }
 
-int service_result(struct service *s, const char *task_id, const char *tenant, struct task_result *ret, struct err *err)
+int service_result(struct service *s, const char *task_id, const char *tenant, struct task_result *ret,
+                   struct err *err)
 {
     const struct task *t = find(s, task_id, tenant, err);
     if (!t)
@@ -288,7 +291,8 @@ static void start_timers(struct service *s)
     }
 }
 
-int service_new(struct uv_loop_s *loop, const struct service_config *config, struct service **ret, struct err *err)
+int service_new(struct uv_loop_s *loop, const struct service_config *config, struct service **ret,
+                struct err *err)
 {
     const struct settings *set = config->settings;
     struct service *s = xnew(struct service);
@@ -313,7 +317,8 @@ int service_new(struct uv_loop_s *loop, const struct service_config *config, str
     if (rc < 0)
         return rc; /* main ends with it; nothing has been started */
     if (store_recovered(s->store) || store_swept(s->store) || queue_count(&s->queue))
-        log_info("Store: %zu tasks waiting, of which %u were running when the last platend ended; %u left-over files removed",
+        log_info("Store: %zu tasks waiting, of which %u were running when the last platend ended; %u "
+                 "left-over files removed",
                  queue_count(&s->queue), store_recovered(s->store), store_swept(s->store));
     dispatch(s);
     *ret = s;
@@ -331,8 +336,10 @@ void service_drain(struct service *s, double grace_s, void (*drained)(void *ctx)
     s->drained = drained;
     s->drained_ctx = ctx;
     if (s->active > 0)
-        log_info("Shutting down: %zu tasks may run for another %g s, %zu stay queued", s->active, grace_s, queue_count(&s->queue));
-    (void)uv_timer_start(&s->drain_timer, on_drain_over, (uint64_t)(grace_s * 1000), 0); /* fails only on a closing handle */
+        log_info("Shutting down: %zu tasks may run for another %g s, %zu stay queued", s->active, grace_s,
+                 queue_count(&s->queue));
+    (void)uv_timer_start(&s->drain_timer, on_drain_over, (uint64_t)(grace_s * 1000),
+                         0); /* fails only on a closing handle */
     dispatch_check_drained(s);
 }
 

@@ -17,10 +17,11 @@ struct service_config {
 };
 
 /* Opens the store (recovering), and starts on what was waiting as soon as the loop runs. */
-int service_new(struct uv_loop_s *loop, const struct service_config *config, struct service **ret, struct err *err);
+int service_new(struct uv_loop_s *loop, const struct service_config *config, struct service **ret,
+                struct err *err);
 /*
- * Takes no new work, lets running tasks finish for grace_s, queues the rest again, ends engine and workers, then calls drained on
- * the loop. To be called once; afterwards only service_free.
+ * Takes no new work, lets running tasks finish for grace_s, queues the rest again, ends engine and workers,
+ * then calls drained on the loop. To be called once; afterwards only service_free.
  */
 void service_drain(struct service *s, double grace_s, void (*drained)(void *ctx), void *ctx);
 /* After drained. Runs the loop until its handles are closed. NULL is accepted. */

@@ -1,7 +1,7 @@
 /*
- * See supervise.h. A tick of 250 ms looks at the clocks and samples the memory; everything else is an event. All that a worker
- * says is checked by the decoders; what breaks a rule kills it. Its output counts only once it is dead: nobody
- * writes to a published file.
+ * See supervise.h. A tick of 250 ms looks at the clocks and samples the memory; everything else is an event.
+ * All that a worker says is checked by the decoders; what breaks a rule kills it. Its output counts only once
+ * it is dead: nobody writes to a published file.
  */
 #include "supervisor/sched/supervise.h"
 
@@ -24,8 +24,8 @@
 #include "supervisor/sched/errlog.h"
 
 #define TICK_MS 250
-#define FRAMES_A_TURN 32  /* so that a flood leaves the loop free for others */
-#define LINGER_MS 2000    /* between its last frame and its exit */
+#define FRAMES_A_TURN 32   /* so that a flood leaves the loop free for others */
+#define LINGER_MS 2000     /* between its last frame and its exit */
 #define WORKER_FIXED_FDS 4 /* input, output, control, engine: 3 to 6 */
 
 enum worker_state { WORKER_RUNNING, WORKER_REPORTED, WORKER_TERMINATING, WORKER_KILLED };
@@ -42,7 +42,7 @@ struct worker {
     struct errlog *errlog;
     int64_t started_ms, progress_ms, stop_ms;
     struct ipc_progress progress; /* the last */
-    bool reported; /* DONE or FAIL has come */
+    bool reported;                /* DONE or FAIL has come */
     bool is_done;
     struct ipc_done done;
     struct ipc_failure failure;
@@ -115,7 +115,8 @@ static void on_tick(uv_timer_t *timer)
         if (w->spec.timeout_s > 0 && (double)(now - w->started_ms) > w->spec.timeout_s * 1000) {
             w->death.limit_s = w->spec.timeout_s;
             worker_stop(w, STOP_TIMEOUT);
-        } else if (w->spec.no_progress_s > 0 && (double)(now - w->progress_ms) > w->spec.no_progress_s * 1000) {
+        } else if (w->spec.no_progress_s > 0 &&
+                   (double)(now - w->progress_ms) > w->spec.no_progress_s * 1000) {
             w->death.limit_s = w->spec.no_progress_s;
             worker_stop(w, STOP_STALLED);
         }
@@ -168,8 +169,7 @@ static int take_frame(struct worker *w, const struct ipc_frame *f, struct err *e
         return err_fail(err, ERR_FORMAT, "a frame after the last one");
     int rc;
     switch (f->type) {
-    case IPC_WORKER_PROGRESS:
-        return take_progress(w, f, err);
+    case IPC_WORKER_PROGRESS: return take_progress(w, f, err);
     case IPC_WORKER_DONE:
         rc = ipc_decode_done(f, &w->done, err);
         w->is_done = rc == 0;
@@ -179,8 +179,7 @@ static int take_frame(struct worker *w, const struct ipc_frame *f, struct err *e
         if (rc == 0 && (w->failure.kind >= 0 || w->failure.kind <= -ERR_KIND_COUNT))
             rc = err_fail(err, ERR_FORMAT, "failure of kind %d", (int)w->failure.kind);
         break;
-    default:
-        return err_fail(err, ERR_FORMAT, "frame of type %u", f->type);
+    default: return err_fail(err, ERR_FORMAT, "frame of type %u", f->type);
     }
     if (rc == 0)
         report(w);
@@ -236,7 +235,8 @@ static void check_output(struct worker *w)
     if (fstat(w->spec.output_fd, &st) < 0 || (uint64_t)st.st_size != w->done.output_bytes) {
         if (w->death.reason == STOP_NONE || w->death.reason == STOP_LINGER)
             w->death.reason = STOP_PROTOCOL;
-        (void)snprintf(w->protocol_message, sizeof(w->protocol_message), "the output is not as long as it said");
+        (void)snprintf(w->protocol_message, sizeof(w->protocol_message),
+                       "the output is not as long as it said");
         return;
     }
     w->death.done = true;
@@ -250,7 +250,8 @@ static void finish(struct worker *w, pid_t pid, const struct child_exit *x)
     w->death.data_limit_bytes = LIMIT_WORKER_DATA_BYTES;
     w->death.failure_kind = w->reported && !w->is_done ? w->failure.kind : 0;
     w->death.message = w->death.reason == STOP_PROTOCOL ? w->protocol_message : w->failure.message;
-    struct worker_end end = {.done = w->done, .exit = *x, .pid = pid, .lived_ms = clock_mono_ms() - w->started_ms};
+    struct worker_end end = {
+        .done = w->done, .exit = *x, .pid = pid, .lived_ms = clock_mono_ms() - w->started_ms};
     death_judge(&w->death, &end.verdict);
     errlog_end(w->errlog);
     uv_close((uv_handle_t *)&w->control_poll, on_closed);
@@ -298,8 +299,12 @@ static int spawn_worker(struct worker *w, int child_control, int err_fd, struct 
     const char *const argv[] = {"platen-worker", "--parent", parent, NULL};
     struct environment env;
     environment_init(&env);
-    const struct spawn_request q = {
-        .program = s->program, .argv = argv, .env = env.vars, .fds = fds, .fd_count = count, .err_fd = err_fd};
+    const struct spawn_request q = {.program = s->program,
+                                    .argv = argv,
+                                    .env = env.vars,
+                                    .fds = fds,
+                                    .fd_count = count,
+                                    .err_fd = err_fd};
     int rc = spawn_child(&q, &w->child, err);
     environment_done(&env);
     free(fds);
@@ -320,8 +325,8 @@ static int watch_worker(struct worker *w, struct uv_loop_s *loop, struct err *er
 }
 
 /* The worker with its control socket, before the spawn. */
-static int worker_new(struct uv_loop_s *loop, const struct worker_spec *spec, struct worker **ret, int *ret_child_control,
-                      struct err *err)
+static int worker_new(struct uv_loop_s *loop, const struct worker_spec *spec, struct worker **ret,
+                      int *ret_child_control, struct err *err)
 {
     int pair[2];
     int rc = ipc_pair(pair, err);

@@ -6,7 +6,8 @@
  *      \--stop or deadline--> TERMINATING --grace--> KILLED --exit--> ended
  *   (REPORTED goes to KILLED too, when the worker lingers)
  *
- * Every path ends with `ended` called once, on the loop, after the process is reaped and nothing of its group is left.
+ * Every path ends with `ended` called once, on the loop, after the process is reaped and nothing of its group
+ * is left.
  */
 #ifndef PLATEN_SUPERVISOR_SCHED_SUPERVISE_H
 #define PLATEN_SUPERVISOR_SCHED_SUPERVISE_H
@@ -42,7 +43,8 @@ struct worker_spec {
     void *ctx;
 };
 
-int worker_start(struct uv_loop_s *loop, const struct worker_spec *spec, struct worker **ret, struct err *err);
+int worker_start(struct uv_loop_s *loop, const struct worker_spec *spec, struct worker **ret,
+                 struct err *err);
 /* SIGTERM now (and the CANCEL frame for STOP_CANCEL), SIGKILL after the grace. The first reason counts. */
 void worker_stop(struct worker *w, enum stop_reason reason);
 pid_t worker_pid(const struct worker *w);

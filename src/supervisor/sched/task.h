@@ -1,4 +1,5 @@
-/* A task in memory, and the table of all by id. What only a worker needs (options, file names) stays in the store. */
+/* A task in memory, and the table of all by id. What only a worker needs (options, file names) stays in the
+ * store. */
 #ifndef PLATEN_SUPERVISOR_SCHED_TASK_H
 #define PLATEN_SUPERVISOR_SCHED_TASK_H
 
@@ -33,7 +34,7 @@ struct task {
     int priority;
     bool ephemeral;
     bool cancel_wanted;
-    bool progress_dirty; /* watchers wait for the next flush */
+    bool progress_dirty;                                 /* watchers wait for the next flush */
     int64_t created_ms, started_ms, done_ms, fetched_ms; /* wall clock; 0: not yet */
     double timeout_s;
     uint32_t source_count;

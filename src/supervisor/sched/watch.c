@@ -1,6 +1,6 @@
 /*
- * Watches on tasks (long polls, sync calls, WebSockets). A callback may take away any watch and add new ones; entries are only
- * moved when no callback is on the stack.
+ * Watches on tasks (long polls, sync calls, WebSockets). A callback may take away any watch and add new ones;
+ * entries are only moved when no callback is on the stack.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +63,8 @@ void watch_progress(struct task *t)
     struct service *s = t->service;
     t->progress_dirty = true;
     if (!uv_is_active((uv_handle_t *)&s->flush_timer))
-        (void)uv_timer_start(&s->flush_timer, watch_on_flush, FLUSH_MS, 0); /* fails only on a closing handle */
+        (void)uv_timer_start(&s->flush_timer, watch_on_flush, FLUSH_MS,
+                             0); /* fails only on a closing handle */
 }
 
 void watch_on_flush(uv_timer_t *timer)

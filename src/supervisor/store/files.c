@@ -1,4 +1,5 @@
-/* See files.h. The database refers to files only by task id and number, so a name can be rebuilt and checked, never injected. */
+/* See files.h. The database refers to files only by task id and number, so a name can be rebuilt and checked,
+ * never injected. */
 #include "supervisor/store/files.h"
 
 #include <dirent.h>
@@ -29,7 +30,8 @@ static int lock_fd(int fd, const char *path, struct err *err)
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
     if (errno == EWOULDBLOCK)
-        return err_fail(err, ERR_BUSY, "another platend uses the folder %s: stop it, or choose another folder", path);
+        return err_fail(err, ERR_BUSY,
+                        "another platend uses the folder %s: stop it, or choose another folder", path);
     return err_errno(err, "lock of %s", path);
 }
 
@@ -115,7 +117,8 @@ void files_numbered_name(const char *task, unsigned n, char out[FILES_NAME_BYTES
 
 void files_scratch_name(const char *task, enum scratch_file which, char out[FILES_NAME_BYTES])
 {
-    (void)snprintf(out, FILES_NAME_BYTES, "task_%s_%s.json", task, which == SCRATCH_INPUT ? "input" : "output");
+    (void)snprintf(out, FILES_NAME_BYTES, "task_%s_%s.json", task,
+                   which == SCRATCH_INPUT ? "input" : "output");
 }
 
 bool files_parse_numbered(const char *name, char id[UUID_BYTES], unsigned *ret_n)

@@ -1,6 +1,6 @@
 /*
- * The folders of the store and the names in them. All access is relative to open folder descriptors; nobody but us puts files there,
- * and what does not look like one of our names is never touched.
+ * The folders of the store and the names in them. All access is relative to open folder descriptors; nobody
+ * but us puts files there, and what does not look like one of our names is never touched.
  *
  *   data_dir/store.db            rows (sql.h)
  *   data_dir/lock                flock: one platend per folder
@@ -25,7 +25,8 @@ struct files {
     int data_fd, spool_fd, results_fd, scratch_fd, lock_fd;
 };
 
-/* Makes the folders (0700), locks data_dir and the scratch folder: ERR_BUSY when another platend holds one of them. */
+/* Makes the folders (0700), locks data_dir and the scratch folder: ERR_BUSY when another platend holds one of
+ * them. */
 int files_open(struct files *f, const char *data_dir, const char *scratch_dir, struct err *err);
 void files_done(struct files *f);
 
@@ -48,12 +49,14 @@ int files_open_read(int dir_fd, const char *name, int *ret_fd, struct err *err);
 int files_sync_dir(int dir_fd, struct err *err);
 /* A file that is not there is no error. */
 int files_unlink(int dir_fd, const char *name, struct err *err);
-/* Puts the synced output of a task into results (never over another file); copies when scratch is on another file system. */
+/* Puts the synced output of a task into results (never over another file); copies when scratch is on another
+ * file system. */
 int files_publish(const struct files *f, const char *task, unsigned attempt, struct err *err);
 /* Bytes that an ordinary user may still write on the file system of the spool. */
 uint64_t files_free_bytes(const struct files *f);
 
-/* Unlinks every name in the folder for which keep is false; *ret_count: how many. Only called with nothing else at work. */
+/* Unlinks every name in the folder for which keep is false; *ret_count: how many. Only called with nothing
+ * else at work. */
 typedef bool files_keep_fn(void *ctx, const char *name);
 int files_sweep(int dir_fd, files_keep_fn *keep, void *ctx, unsigned *ret_count, struct err *err);
 

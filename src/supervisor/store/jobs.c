@@ -1,6 +1,7 @@
 /*
- * See jobs.h. One uv_work at a time takes all that is pending, in order: so one thread at a time uses the connection, and submits
- * that arrived while the last batch was syncing share the next commit (group commit without a timer: an idle store never waits).
+ * See jobs.h. One uv_work at a time takes all that is pending, in order: so one thread at a time uses the
+ * connection, and submits that arrived while the last batch was syncing share the next commit (group commit
+ * without a timer: an idle store never waits).
  */
 #include "supervisor/store/jobs.h"
 

@@ -1,6 +1,7 @@
 /*
- * See sql.h. WAL with synchronous=FULL: a committed row survives a power cut (NORMAL may roll back the last commits). The connection
- * holds the file exclusively; blobs live in files, so the rows stay small and the page cache may be.
+ * See sql.h. WAL with synchronous=FULL: a committed row survives a power cut (NORMAL may roll back the last
+ * commits). The connection holds the file exclusively; blobs live in files, so the rows stay small and the
+ * page cache may be.
  */
 #include "supervisor/store/sql.h"
 
@@ -30,34 +31,40 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
-    [SQL_INSERT] = "INSERT INTO task(id,tenant,state,priority,attempt,blamed,interrupted,ephemeral,created_ms,timeout_s,"
-                   "source_count,bytes,options,sources) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
+    [SQL_INSERT] =
+        "INSERT INTO task(id,tenant,state,priority,attempt,blamed,interrupted,ephemeral,created_ms,timeout_s,"
+        "source_count,bytes,options,sources) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
     [SQL_LIFE] = "SELECT state,attempt,blamed,interrupted,owner IS ?2 FROM task WHERE id=?1",
     [SQL_STEP] = "UPDATE task SET state=?5,attempt=?6,blamed=?7,interrupted=?8,owner=?9,"
-                 "started_ms=coalesce(?10,started_ms),done_ms=coalesce(?11,done_ms),fetched_ms=coalesce(?12,fetched_ms),"
+                 "started_ms=coalesce(?10,started_ms),done_ms=coalesce(?11,done_ms),fetched_ms=coalesce(?12,"
+                 "fetched_ms),"
                  "error_kind=coalesce(?13,error_kind),error_message=coalesce(?14,error_message),"
                  "result_bytes=coalesce(?15,result_bytes),content_type=coalesce(?16,content_type),"
-                 "documents=coalesce(?17,documents),succeeded=coalesce(?18,succeeded),partial=coalesce(?19,partial),"
+                 "documents=coalesce(?17,documents),succeeded=coalesce(?18,succeeded),partial=coalesce(?19,"
+                 "partial),"
                  "failed=coalesce(?20,failed),pages=coalesce(?21,pages) "
                  "WHERE id=?1 AND state=?2 AND attempt=?3 AND owner IS ?4",
     [SQL_WORK] = "SELECT options,sources FROM task WHERE id=?1",
     [SQL_DELETE] = "DELETE FROM task WHERE id=?1 AND state=?2 AND attempt=?3",
     [SQL_RECOVER] = "UPDATE task SET state=1,interrupted=interrupted+1,owner=NULL,started_ms=NULL "
                     "WHERE state=2 AND owner IS NOT ?1",
-    [SQL_EACH] = "SELECT id,tenant,state,priority,attempt,blamed,interrupted,ephemeral,created_ms,started_ms,done_ms,"
-                 "fetched_ms,timeout_s,source_count,bytes,error_kind,error_message,result_bytes,content_type,documents,"
-                 "succeeded,partial,failed,pages FROM task ORDER BY created_ms,id",
+    [SQL_EACH] =
+        "SELECT id,tenant,state,priority,attempt,blamed,interrupted,ephemeral,created_ms,started_ms,done_ms,"
+        "fetched_ms,timeout_s,source_count,bytes,error_kind,error_message,result_bytes,content_type,"
+        "documents,"
+        "succeeded,partial,failed,pages FROM task ORDER BY created_ms,id",
 };
 
-static const char schema[] = "CREATE TABLE task("
-                             "id TEXT PRIMARY KEY NOT NULL, tenant TEXT NOT NULL, state INT NOT NULL, priority INT NOT NULL,"
-                             "attempt INT NOT NULL, blamed INT NOT NULL, interrupted INT NOT NULL, owner TEXT,"
-                             "ephemeral INT NOT NULL, created_ms INT NOT NULL, started_ms INT, done_ms INT, fetched_ms INT,"
-                             "timeout_s REAL NOT NULL, source_count INT NOT NULL, bytes INT NOT NULL, options TEXT NOT NULL,"
-                             "sources TEXT NOT NULL, error_kind TEXT, error_message TEXT, result_bytes INT,"
-                             "content_type TEXT, documents INT, succeeded INT, partial INT, failed INT, pages INT"
-                             ") STRICT, WITHOUT ROWID;"
-                             "PRAGMA user_version=1;";
+static const char schema
+    [] = "CREATE TABLE task("
+         "id TEXT PRIMARY KEY NOT NULL, tenant TEXT NOT NULL, state INT NOT NULL, priority INT NOT NULL,"
+         "attempt INT NOT NULL, blamed INT NOT NULL, interrupted INT NOT NULL, owner TEXT,"
+         "ephemeral INT NOT NULL, created_ms INT NOT NULL, started_ms INT, done_ms INT, fetched_ms INT,"
+         "timeout_s REAL NOT NULL, source_count INT NOT NULL, bytes INT NOT NULL, options TEXT NOT NULL,"
+         "sources TEXT NOT NULL, error_kind TEXT, error_message TEXT, result_bytes INT,"
+         "content_type TEXT, documents INT, succeeded INT, partial INT, failed INT, pages INT"
+         ") STRICT, WITHOUT ROWID;"
+         "PRAGMA user_version=1;";
 
 struct db {
     sqlite3 *handle;
@@ -69,24 +76,16 @@ static int fail(struct db *db, int rc, const char *what, struct err *err)
 {
     int kind = ERR_IO;
     switch (rc & 0xff) {
-    case SQLITE_FULL:
-        kind = ERR_LIMIT;
-        break;
+    case SQLITE_FULL: kind = ERR_LIMIT; break;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        kind = ERR_BUSY;
-        break;
-    case SQLITE_NOMEM:
-        kind = ERR_MEMORY;
-        break;
+    case SQLITE_LOCKED: kind = ERR_BUSY; break;
+    case SQLITE_NOMEM: kind = ERR_MEMORY; break;
     case SQLITE_CONSTRAINT:
-    case SQLITE_MISUSE:
-        kind = ERR_BUG;
-        break;
-    default:
-        break;
+    case SQLITE_MISUSE: kind = ERR_BUG; break;
+    default: break;
     }
-    return err_fail(err, kind, "store: %s: %s", what, db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
+    return err_fail(err, kind, "store: %s: %s", what,
+                    db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
 }
 
 static int exec(struct db *db, const char *sql, struct err *err)
@@ -118,8 +117,10 @@ static int setup_schema(struct db *db, const char *path, struct err *err)
     if (version == SCHEMA_VERSION)
         return 0;
     if (version != 0)
-        return err_fail(err, ERR_UNSUPPORTED, "%s has schema version %d, this platend knows %d: use a newer platend or another folder",
-                        path, version, SCHEMA_VERSION);
+        return err_fail(
+            err, ERR_UNSUPPORTED,
+            "%s has schema version %d, this platend knows %d: use a newer platend or another folder", path,
+            version, SCHEMA_VERSION);
     rc = exec(db, "BEGIN IMMEDIATE", err);
     if (rc == 0)
         rc = exec(db, schema, err);
@@ -145,7 +146,8 @@ int db_open(const char *path, const char *boot, struct db **ret, struct err *err
     if (rc == 0)
         rc = setup_schema(db, path, err);
     for (int i = 0; rc == 0 && i < SQL_COUNT; i++) {
-        int prc = sqlite3_prepare_v3(db->handle, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &db->prepared[i], NULL);
+        int prc = sqlite3_prepare_v3(db->handle, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                     &db->prepared[i], NULL);
         if (prc != SQLITE_OK)
             rc = fail(db, prc, statements[i], err);
     }
@@ -210,7 +212,8 @@ static void bind_time(sqlite3_stmt *st, int i, int64_t ms)
         (void)sqlite3_bind_int64(st, i, ms);
 }
 
-int db_insert(struct db *db, const struct task_row *row, const char *options, const char *sources, struct err *err)
+int db_insert(struct db *db, const struct task_row *row, const char *options, const char *sources,
+              struct err *err)
 {
     sqlite3_stmt *st = db->prepared[SQL_INSERT];
     bind_text(st, 1, row->id);
@@ -256,8 +259,8 @@ int db_life(struct db *db, const char *id, struct life *ret, struct err *err)
     return out;
 }
 
-int db_step(struct db *db, const char *id, const struct life *from, const struct life *to, const struct row_news *news,
-            struct err *err)
+int db_step(struct db *db, const char *id, const struct life *from, const struct life *to,
+            const struct row_news *news, struct err *err)
 {
     sqlite3_stmt *st = db->prepared[SQL_STEP];
     bind_text(st, 1, id);
@@ -398,7 +401,9 @@ int db_check(struct db *db, struct err *err)
     if (rc == SQLITE_OK)
         rc = sqlite3_step(st);
     const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
-    int out = text && strcmp(text, "ok") == 0 ? 0 : err_fail(err, ERR_IO, "store: %s", text ? text : "check failed");
+    int out = text && strcmp(text, "ok") == 0
+                  ? 0
+                  : err_fail(err, ERR_IO, "store: %s", text ? text : "check failed");
     (void)sqlite3_finalize(st);
     return out;
 }

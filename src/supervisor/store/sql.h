@@ -1,7 +1,8 @@
 /*
- * The database: all SQL of platen. One connection, used by one thread at a time (the store's job runner, or the start). Each function
- * is one statement; transactions are the caller's (db_begin, db_commit), outside of one a statement is its own.
- * Errors: ERR_LIMIT the disk is full, ERR_IO the database cannot be trusted any more, ERR_BUSY fenced out, ERR_NOTFOUND.
+ * The database: all SQL of platen. One connection, used by one thread at a time (the store's job runner, or
+ * the start). Each function is one statement; transactions are the caller's (db_begin, db_commit), outside of
+ * one a statement is its own. Errors: ERR_LIMIT the disk is full, ERR_IO the database cannot be trusted any
+ * more, ERR_BUSY fenced out, ERR_NOTFOUND.
  */
 #ifndef PLATEN_SUPERVISOR_STORE_SQL_H
 #define PLATEN_SUPERVISOR_STORE_SQL_H
@@ -53,12 +54,14 @@ int db_commit(struct db *db, struct err *err);
 void db_rollback(struct db *db);
 
 /* options and sources: JSON texts, kept as they are. */
-int db_insert(struct db *db, const struct task_row *row, const char *options, const char *sources, struct err *err);
+int db_insert(struct db *db, const struct task_row *row, const char *options, const char *sources,
+              struct err *err);
 /* ERR_BUSY when the row runs under another owner. */
 int db_life(struct db *db, const char *id, struct life *ret, struct err *err);
-/* Compare and swap: ERR_BUSY when the row is not (any more) as `from` says, with us as the owner if it runs. */
-int db_step(struct db *db, const char *id, const struct life *from, const struct life *to, const struct row_news *news,
-            struct err *err);
+/* Compare and swap: ERR_BUSY when the row is not (any more) as `from` says, with us as the owner if it runs.
+ */
+int db_step(struct db *db, const char *id, const struct life *from, const struct life *to,
+            const struct row_news *news, struct err *err);
 /* Malloced. */
 int db_work(struct db *db, const char *id, char **ret_options, char **ret_sources, struct err *err);
 int db_delete(struct db *db, const char *id, const struct life *from, struct err *err);

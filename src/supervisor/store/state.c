@@ -47,18 +47,13 @@ int life_step(struct life *life, enum life_event event, struct err *err)
         return err_fail(err, ERR_BUSY, "%s does not fit a task that is %s", life_event_name(event),
                         life_state_name(life->state));
     switch (event) {
-    case LIFE_CLAIM:
-        life->attempt++;
-        break;
+    case LIFE_CLAIM: life->attempt++; break;
     case LIFE_BLAME:
         if (++life->blamed >= LIFE_BLAMED_MAX)
             to = LIFE_FAILURE;
         break;
-    case LIFE_INTERRUPT:
-        life->interrupted++;
-        break;
-    default:
-        break;
+    case LIFE_INTERRUPT: life->interrupted++; break;
+    default: break;
     }
     life->state = to;
     return 0;

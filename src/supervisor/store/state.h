@@ -1,20 +1,20 @@
 /*
- * The life of a task as pure numbers: which event is allowed in which state, and what it leads to. No I/O, no clock: the store
- * asks it inside the transaction, and a table-driven test knows every pair.
+ * The life of a task as pure numbers: which event is allowed in which state, and what it leads to. No I/O, no
+ * clock: the store asks it inside the transaction, and a table-driven test knows every pair.
  */
 #ifndef PLATEN_SUPERVISOR_STORE_STATE_H
 #define PLATEN_SUPERVISOR_STORE_STATE_H
 
 #include "base/err.h"
 
-enum life_state { /* values are stored in the database */
-    LIFE_NONE = 0, /* no row */
-    LIFE_QUEUED = 1,
-    LIFE_RUNNING = 2,
-    LIFE_SUCCESS = 3,
-    LIFE_FAILURE = 4,
-    LIFE_CANCELLED = 5,
-    LIFE_STATE_COUNT
+enum life_state {                /* values are stored in the database */
+                  LIFE_NONE = 0, /* no row */
+                  LIFE_QUEUED = 1,
+                  LIFE_RUNNING = 2,
+                  LIFE_SUCCESS = 3,
+                  LIFE_FAILURE = 4,
+                  LIFE_CANCELLED = 5,
+                  LIFE_STATE_COUNT
 };
 
 enum life_event {
@@ -40,8 +40,8 @@ struct life {
 };
 
 /*
- * Applies the event. ERR_NOTFOUND when there is no task, ERR_BUSY when the event does not fit the state (the caller's news is stale:
- * drop it); *life is then unchanged.
+ * Applies the event. ERR_NOTFOUND when there is no task, ERR_BUSY when the event does not fit the state (the
+ * caller's news is stale: drop it); *life is then unchanged.
  */
 int life_step(struct life *life, enum life_event event, struct err *err);
 

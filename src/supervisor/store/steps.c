@@ -1,6 +1,7 @@
 /*
- * Claim, finish and the other steps of a task's life. Each reads the row, asks state.c, and swaps it in one transaction; the files
- * are put in place before the commit that mentions them, and removed after the commit that forgets them.
+ * Claim, finish and the other steps of a task's life. Each reads the row, asks state.c, and swaps it in one
+ * transaction; the files are put in place before the commit that mentions them, and removed after the commit
+ * that forgets them.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -46,8 +47,8 @@ struct cleanup_job {
 };
 
 /* Reads the row, checks the fence, steps. */
-static int step_of_row(struct store *s, const char *id, int attempt, enum life_event event, struct life *ret_from,
-                       struct life *ret_to, struct err *err)
+static int step_of_row(struct store *s, const char *id, int attempt, enum life_event event,
+                       struct life *ret_from, struct life *ret_to, struct err *err)
 {
     struct life from;
     int rc = store_db_rc(s, db_life(s->db, id, &from, err));
@@ -110,7 +111,8 @@ static int place_output(struct step_job *j)
 {
     struct store *s = j->job.store;
     struct err *err = &j->job.err;
-    if (fsync(j->output_fd) < 0) /* a failed sync is never tried again on the same file: the pages may be gone */
+    if (fsync(j->output_fd) <
+        0) /* a failed sync is never tried again on the same file: the pages may be gone */
         return err_errno(err, "sync of the output");
     failpoint_pass(FAILPOINT_FINISH_SYNCED);
     int rc = files_publish(&s->files, j->id, (unsigned)j->attempt, err);
@@ -189,7 +191,8 @@ static void step_after(struct job *job)
 {
     struct step_job *j = (struct step_job *)job;
     struct store *s = job->store;
-    /* queued before the callback, which may claim the task again: its new scratch files must not be the ones that go */
+    /* queued before the callback, which may claim the task again: its new scratch files must not be the ones
+     * that go */
     if (job->rc == 0 && j->event != LIFE_FETCH && j->event != LIFE_REMOVE)
         cleanup_queue(s, j->id, life_ended(j->life.state));
     if (j->cb)
@@ -199,8 +202,8 @@ static void step_after(struct job *job)
     free(j);
 }
 
-static struct step_job *step_new(struct store *s, const char *id, int attempt, enum life_event event, store_step_cb *cb,
-                                 void *ctx)
+static struct step_job *step_new(struct store *s, const char *id, int attempt, enum life_event event,
+                                 store_step_cb *cb, void *ctx)
 {
     struct step_job *j = xnew(struct step_job);
     j->job = (struct job){.store = s, .work = step_work, .after = step_after};
@@ -213,8 +216,8 @@ static struct step_job *step_new(struct store *s, const char *id, int attempt, e
     return j;
 }
 
-void store_finish(struct store *s, const char *id, int attempt, int output_fd, const struct row_result *result,
-                  store_step_cb *cb, void *ctx)
+void store_finish(struct store *s, const char *id, int attempt, int output_fd,
+                  const struct row_result *result, store_step_cb *cb, void *ctx)
 {
     struct step_job *j = step_new(s, id, attempt, LIFE_FINISH, cb, ctx);
     j->output_fd = output_fd;
@@ -222,8 +225,8 @@ void store_finish(struct store *s, const char *id, int attempt, int output_fd, c
     job_queue(&j->job);
 }
 
-void store_step(struct store *s, const char *id, int attempt, enum life_event event, int error_kind, const char *message,
-                store_step_cb *cb, void *ctx)
+void store_step(struct store *s, const char *id, int attempt, enum life_event event, int error_kind,
+                const char *message, store_step_cb *cb, void *ctx)
 {
     struct step_job *j = step_new(s, id, attempt, event, cb, ctx);
     j->error_kind = error_kind;
@@ -243,18 +246,19 @@ void store_work_done(struct store_work *work)
     *work = (struct store_work){.input_fd = -1, .output_fd = -1};
 }
 
-/* The input file's text: what the worker is to do, and which descriptor is which file (3 input, 4 output, 5 control, 6 engine). */
+/* The input file's text: what the worker is to do, and which descriptor is which file (3 input, 4 output, 5
+ * control, 6 engine). */
 static char *input_text(struct claim_job *j, const char *options, json_t *sources)
 {
     size_t i;
     json_t *source;
-    json_array_foreach(sources, i, source)
-        (void)json_object_set_new(source, "fd", json_integer((json_int_t)i + 7));
+    json_array_foreach(sources, i, source)(void)
+        json_object_set_new(source, "fd", json_integer((json_int_t)i + 7));
     const struct store_config *c = &j->job.store->config;
-    json_t *root = json_pack("{s:s, s:i, s:I, s:o, s:I, s:I, s:O}", "task_id", j->id, "attempt", j->out.life.attempt,
-                             "accepted_wall_ms", (json_int_t)clock_wall_ms(), "options", json_loads(options, 0, NULL),
-                             "max_num_pages", (json_int_t)c->max_num_pages, "page_batch_size",
-                             (json_int_t)c->page_batch_size, "sources", sources);
+    json_t *root = json_pack("{s:s, s:i, s:I, s:o, s:I, s:I, s:O}", "task_id", j->id, "attempt",
+                             j->out.life.attempt, "accepted_wall_ms", (json_int_t)clock_wall_ms(), "options",
+                             json_loads(options, 0, NULL), "max_num_pages", (json_int_t)c->max_num_pages,
+                             "page_batch_size", (json_int_t)c->page_batch_size, "sources", sources);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     return text;
@@ -301,7 +305,8 @@ static int prepare(struct claim_job *j)
         return rc;
     json_t *list = json_loads(sources, 0, NULL);
     char *text = json_is_array(list) ? input_text(j, options, list) : NULL;
-    rc = text ? open_sources(j, json_array_size(list)) : err_fail(&j->job.err, ERR_BUG, "the row of task %s is damaged", j->id);
+    rc = text ? open_sources(j, json_array_size(list))
+              : err_fail(&j->job.err, ERR_BUG, "the row of task %s is damaged", j->id);
     if (rc == 0)
         rc = make_scratch(j, text);
     free(text);

@@ -87,7 +87,9 @@ static int recover(struct store *s, struct err *err)
     const struct {
         int dir_fd;
         files_keep_fn *keep;
-    } folders[] = {{s->files.spool_fd, keep_spool}, {s->files.results_fd, keep_result}, {s->files.scratch_fd, keep_scratch}};
+    } folders[] = {{s->files.spool_fd, keep_spool},
+                   {s->files.results_fd, keep_result},
+                   {s->files.scratch_fd, keep_scratch}};
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(folders); i++) {
         unsigned n = 0;
         rc = files_sweep(folders[i].dir_fd, folders[i].keep, &v, &n, err);

@@ -1,9 +1,11 @@
 /*
- * The durable store: rows in SQLite, blobs in files. Everything that syncs or touches the database runs on libuv's thread pool,
- * one job at a time in the order asked for; results come back on the loop. Each operation's durable steps are ordered so that a
- * crash between any two loses nothing that was acknowledged and doubles nothing (state.h, failpoint.h, README).
+ * The durable store: rows in SQLite, blobs in files. Everything that syncs or touches the database runs on
+ * libuv's thread pool, one job at a time in the order asked for; results come back on the loop. Each
+ * operation's durable steps are ordered so that a crash between any two loses nothing that was acknowledged
+ * and doubles nothing (state.h, failpoint.h, README).
  *
- * Fencing: a step names the attempt that it speaks for, and is refused with ERR_BUSY when the row has moved on.
+ * Fencing: a step names the attempt that it speaks for, and is refused with ERR_BUSY when the row has moved
+ * on.
  */
 #ifndef PLATEN_SUPERVISOR_STORE_STORE_H
 #define PLATEN_SUPERVISOR_STORE_STORE_H
@@ -25,9 +27,12 @@ struct store_config {
     int64_t page_batch_size;
 };
 
-/* Locks, opens, recovers and sweeps; blocks, so it comes before serving. ERR_BUSY: another platend is there. */
-int store_open(struct uv_loop_s *loop, const struct store_config *config, struct store **ret, struct err *err);
-/* Runs the loop until the accepted jobs are done (their callbacks are called), then closes. NULL is accepted. */
+/* Locks, opens, recovers and sweeps; blocks, so it comes before serving. ERR_BUSY: another platend is there.
+ */
+int store_open(struct uv_loop_s *loop, const struct store_config *config, struct store **ret,
+               struct err *err);
+/* Runs the loop until the accepted jobs are done (their callbacks are called), then closes. NULL is accepted.
+ */
 void store_close(struct store *s);
 /* What was recovered at the start. */
 unsigned store_recovered(const struct store *s);
@@ -53,10 +58,11 @@ struct store_source {
 };
 typedef void store_submit_cb(void *ctx, int rc, const struct err *err);
 /* row: id, tenant, priority, ephemeral, created_ms, timeout_s; the rest is filled from the sources. */
-void store_submit(struct store *s, const struct task_row *row, const char *options, const struct store_source *sources,
-                  size_t count, store_submit_cb *cb, void *ctx);
+void store_submit(struct store *s, const struct task_row *row, const char *options,
+                  const struct store_source *sources, size_t count, store_submit_cb *cb, void *ctx);
 
-/* What a worker is started with. life is set when the claim itself was committed, even if a file then failed. */
+/* What a worker is started with. life is set when the claim itself was committed, even if a file then failed.
+ */
 struct store_work {
     struct life life;
     int input_fd, output_fd;
@@ -71,11 +77,12 @@ void store_work_done(struct store_work *work);
 /* life: what the task has become (unchanged on error). */
 typedef void store_step_cb(void *ctx, int rc, const struct life *life, const struct err *err);
 /* Publishes the output (fd taken) of that attempt and commits success. */
-void store_finish(struct store *s, const char *id, int attempt, int output_fd, const struct row_result *result,
-                  store_step_cb *cb, void *ctx);
-/* Any other event but SUBMIT and CLAIM; error_kind and message for LIFE_FAIL, LIFE_BLAME and LIFE_CANCEL. cb may be NULL. */
-void store_step(struct store *s, const char *id, int attempt, enum life_event event, int error_kind, const char *message,
-                store_step_cb *cb, void *ctx);
+void store_finish(struct store *s, const char *id, int attempt, int output_fd,
+                  const struct row_result *result, store_step_cb *cb, void *ctx);
+/* Any other event but SUBMIT and CLAIM; error_kind and message for LIFE_FAIL, LIFE_BLAME and LIFE_CANCEL. cb
+ * may be NULL. */
+void store_step(struct store *s, const char *id, int attempt, enum life_event event, int error_kind,
+                const char *message, store_step_cb *cb, void *ctx);
 
 /* The published result, read-only. Opens a file on the calling thread. */
 int store_result_open(const struct store *s, const char *id, int attempt, int *ret_fd, struct err *err);

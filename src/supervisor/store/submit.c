@@ -1,6 +1,7 @@
 /*
- * Submit: every source synced, renamed, folder synced, row committed, and only then the callback. The data sync of a large upload
- * runs beside the job queue (it touches nothing shared), so it does not hold up the others.
+ * Submit: every source synced, renamed, folder synced, row committed, and only then the callback. The data
+ * sync of a large upload runs beside the job queue (it touches nothing shared), so it does not hold up the
+ * others.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -67,7 +68,8 @@ void store_spool_discard(struct spool_file *f)
 {
     if (!f)
         return;
-    (void)files_unlink(f->store->files.spool_fd, f->name, NULL); /* else the sweep at the next start takes it */
+    (void)files_unlink(f->store->files.spool_fd, f->name,
+                       NULL); /* else the sweep at the next start takes it */
     spool_free(f);
 }
 
@@ -149,7 +151,8 @@ static void submit_after(struct job *job)
 {
     struct submit_job *j = (struct submit_job *)job;
     for (size_t i = 0; i < j->count; i++) {
-        /* after a database error nobody knows whether the row is there: the next start decides about the files */
+        /* after a database error nobody knows whether the row is there: the next start decides about the
+         * files */
         if (job->rc < 0 && !job->store->broken)
             store_spool_discard(j->files[i]);
         else
@@ -163,8 +166,8 @@ static void submit_after(struct job *job)
     free(j);
 }
 
-void store_submit(struct store *s, const struct task_row *row, const char *options, const struct store_source *sources,
-                  size_t count, store_submit_cb *cb, void *ctx)
+void store_submit(struct store *s, const struct task_row *row, const char *options,
+                  const struct store_source *sources, size_t count, store_submit_cb *cb, void *ctx)
 {
     struct submit_job *j = xnew(struct submit_job);
     j->job = (struct job){.store = s, .after = submit_after, .is_submit = true};

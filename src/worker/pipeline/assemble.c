@@ -122,6 +122,8 @@ void assemble_document(struct blocks *bs, struct document *d)
             document_item(d, i)->level = b->level;
             document_item(d, i)->format.bold = b->kind == BLOCK_TEXT && (b->flags & LINE_BOLD);
             document_item(d, i)->format.italic = b->kind == BLOCK_TEXT && (b->flags & LINE_ITALIC);
+            if (b->kind == BLOCK_CODE)
+                add_captions(d, bs, k, i);
         }
     }
 }

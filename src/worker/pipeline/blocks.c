@@ -296,7 +296,7 @@ static void make_solid_block(struct page *p, const struct row *r, struct blocks 
 /* Rows at the very top or bottom that hold a page number are running heads, whatever other pages say. */
 static void take_page_number_row(struct page *p, bool top, struct blocks *ret)
 {
-    const float zone = 0.12f;
+    const float zone = 0.15f;
     struct line *edge = NULL;
     for (size_t i = 0; i < p->lines.count; i++) {
         struct line *l = &p->lines.items[i];
@@ -325,7 +325,7 @@ static void take_page_number_row(struct page *p, bool top, struct blocks *ret)
         if (l->turn == 0 && !l->taken && d > -0.3f * box_height(row))
             nearest = MIN(nearest, d);
     }
-    if (!number || nearest < 0.4f * box_height(row) || in_row > 4 || in_row == p->lines.count)
+    if (!number || nearest < 0.5f * box_height(row) || in_row > 4 || in_row == p->lines.count)
         return;
     for (size_t i = 0; i < p->lines.count; i++) {
         struct line *l = &p->lines.items[i];
@@ -340,6 +340,25 @@ static void take_page_number_row(struct page *p, bool top, struct blocks *ret)
         b->text = xstrdup(l->text);
         b->size_pt = l->size_pt;
         b->line_count = 1;
+    }
+}
+
+/* Text that does not stand upright (marginal stamps, vertical labels) is told apart, behind the rest. */
+static void add_turned_lines(const struct page *p, struct blocks *ret)
+{
+    for (size_t i = 0; i < p->lines.count; i++) {
+        const struct line *l = &p->lines.items[i];
+        if (l->taken || l->turn == 0)
+            continue;
+        struct block *b = blocks_push(ret);
+        b->page_no = p->page_no;
+        b->column = -2;
+        b->box = l->box;
+        b->text = xstrdup(l->text);
+        b->size_pt = l->size_pt;
+        b->flags = l->flags & ~(unsigned)(LINE_BOLD | LINE_MONO);
+        b->line_count = 1;
+        b->turned = true;
     }
 }
 
@@ -368,6 +387,7 @@ void blocks_of_page(struct page *p, struct blocks *ret)
             make_text_block(p, &rows, first, i, &col, ret);
         }
     }
+    add_turned_lines(p, ret);
     for (size_t i = 0; i < footers.count; i++) {
         struct block *b = blocks_push(ret);
         *b = footers.items[i];

@@ -88,7 +88,7 @@ static bool ends_like_prose(const char *s)
 static bool is_heading(const struct block *b, const struct statistics *st)
 {
     size_t len = strlen(b->text);
-    if (b->kind != BLOCK_TEXT || b->line_count > 3 || utf8_count(b->text, len) > HEADING_MAX_CHARS || !has_letters(b->text) ||
+    if (b->kind != BLOCK_TEXT || b->turned || b->line_count > 3 || utf8_count(b->text, len) > HEADING_MAX_CHARS || !has_letters(b->text) ||
         (b->flags & LINE_IN_PICTURE) || text_caption_kind(b->text) != 0)
         return false;
     bool ocr = (b->flags & LINE_OCR) != 0, enumerated;
@@ -174,7 +174,7 @@ static void find_list_items(struct blocks *bs)
         struct block *b = &bs->items[i];
         bool enumerated = false;
         int value = 0;
-        size_t n = b->kind == BLOCK_TEXT && !(b->flags & LINE_IN_PICTURE) ? text_marker(b->text, &enumerated, &value) : 0;
+        size_t n = b->kind == BLOCK_TEXT && !b->turned && !(b->flags & LINE_IN_PICTURE) ? text_marker(b->text, &enumerated, &value) : 0;
         if (n == 0 || b->text[n] == '\0')
             continue;
         if (enumerated && value != 1 && (value != last_value + 1 || since > 30)) {
@@ -251,7 +251,8 @@ static void find_captions(struct blocks *bs)
         float best = 60;
         for (size_t k = 0; k < bs->count; k++) {
             const struct block *t = &bs->items[k];
-            bool fits = (t->kind == BLOCK_TABLE && kind != 'f' && kind != 'c') || (t->kind == BLOCK_PICTURE && kind != 't' && kind != 'c');
+            bool fits = (t->kind == BLOCK_TABLE && kind != 'f' && kind != 'c') ||
+                        (t->kind == BLOCK_PICTURE && kind != 't' && kind != 'c') || (t->kind == BLOCK_CODE && kind == 'c');
             if (!fits || t->page_no != b->page_no || box_overlap_x(t->box, b->box) <= 0)
                 continue;
             float d = distance_y(t->box, b->box);
@@ -293,7 +294,7 @@ static void join_paragraphs(struct blocks *bs)
             continue;
         bool elsewhere = open && (open->page_no != b->page_no || open->column != b->column);
         bool near_page = open && b->page_no - open->page_no <= 1;
-        if (elsewhere && near_page && b->kind == BLOCK_TEXT && (open->kind == BLOCK_TEXT || open->kind == BLOCK_LIST_ITEM) &&
+        if (elsewhere && near_page && !b->turned && b->kind == BLOCK_TEXT && (open->kind == BLOCK_TEXT || open->kind == BLOCK_LIST_ITEM) &&
             open->next_page_no == 0 && !text_ends_sentence(open->text) && text_is_lower(text_first(b->text)) &&
             fabsf(open->size_pt - b->size_pt) < (b->flags & LINE_OCR ? 0.25f : 0.08f) * b->size_pt &&
             strlen(open->text) > 40) {

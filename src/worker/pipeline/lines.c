@@ -118,12 +118,13 @@ static bool continues(const struct builder *b, const struct run *r, const struct
 
 static void follow_stream(struct builder *b, const struct reader_content *c, bool use_invisible)
 {
-    bool space = false;
+    bool space = false, generated = false;
     struct run *r = NULL;
     for (size_t i = 0; i < c->char_count; i++) {
         const struct reader_char *ch = &c->chars[i];
         if (ch->codepoint == ' ' || ch->codepoint == 0xa0 || ch->codepoint == '\t' || ch->codepoint == 0x3000) {
             space = true;
+            generated = (ch->flags & READER_CHAR_GENERATED) != 0;
             continue;
         }
         if (ch->codepoint < ' ' || ch->codepoint == 0xfeff || (ch->codepoint >= 0x7f && ch->codepoint < 0xa0 && ch->codepoint != 0x85)) {
@@ -140,6 +141,10 @@ static void follow_stream(struct builder *b, const struct reader_content *c, boo
         g.base = origin.top;
         if (r && r->turn == turn && is_double(b, r, &g))
             continue;
+        /* Letters set on a grid look spaced out to PDFium; on the grid of a type-writer face a space is a whole letter wide. */
+        if (space && generated && (ch->flags & READER_CHAR_MONO) && b->glyph_count > 0 &&
+            gap_between(b->glyphs[b->glyph_count - 1].box, g.box) < 0.4f * ch->size_pt)
+            g.space_before = false;
         if (!r || !continues(b, r, &g, turn)) {
             r = VEC_PUSH(b->runs, b->run_count, b->run_cap);
             *r = (struct run){.first = b->glyph_count, .box = g.box, .base = g.base, .size = ch->size_pt, .turn = turn,

@@ -172,6 +172,7 @@ struct block {
     struct figure figure;
     int caption_of; /* index of the table or picture, or -1 */
     bool dropped;
+    bool turned; /* not upright: never a heading or a list item */
 };
 
 struct blocks {

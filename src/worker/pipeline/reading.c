@@ -80,11 +80,9 @@ static int begin_scan(struct reading *r, struct err *err)
         return rc;
     r->pt_per_px = p->width_pt / (float)r->image->width_px;
     CLEANUP(image_freep) struct image *small = NULL;
-    float factor = ORIENT_SIDE_PX / (float)MAX(r->image->width_px, r->image->height_px);
-    if (factor < 1.0f)
-        rc = image_scale(r->image, factor, &small, err);
+    rc = scan_thumbnail(r->image, ORIENT_SIDE_PX, &small, err);
     if (rc == 0)
-        rc = r->vision->page_open(r->vision->ctx, r->id + 1, small ? small : r->image, err);
+        rc = r->vision->page_open(r->vision->ctx, r->id + 1, small, err);
     if (rc == 0) {
         r->small_open = true;
         rc = r->vision->orient_begin(r->vision->ctx, r->id + 1, &r->orient_ticket, err);

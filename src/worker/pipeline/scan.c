@@ -38,6 +38,47 @@ int scan_render(struct reader *r, int page, float width_pt, float height_pt, boo
     return rc == 0 ? image_to_grey(colour, ret, err) : rc;
 }
 
+int scan_thumbnail(const struct image *im, float side_px, struct image **ret, struct err *err)
+{
+    /* The box of all ink but isolated specks: a row or column counts when at least 0.3 % of it is dark. */
+    int w = im->width_px, h = im->height_px, left = w, right = 0, top = h, bottom = 0;
+    int *columns = xnew_array(int, (size_t)w + 1);
+    for (int y = 0; y < h; y += 2) {
+        const uint8_t *row = im->pixels + (size_t)y * im->stride_bytes;
+        int dark = 0;
+        for (int x = 0; x < w; x++)
+            if (row[(size_t)x * im->format] < 128) {
+                dark++;
+                columns[x]++;
+            }
+        if (dark * 300 > w) {
+            top = MIN(top, y);
+            bottom = MAX(bottom, y + 2);
+        }
+    }
+    for (int x = 0; x < w; x++)
+        if (columns[x] * 600 > h) {
+            left = MIN(left, x);
+            right = MAX(right, x + 1);
+        }
+    free(columns);
+    if (left >= right || top >= bottom) {
+        left = top = 0;
+        right = w;
+        bottom = h;
+    }
+    int margin = MAX(w, h) / 50 + 4;
+    CLEANUP(image_freep) struct image *crop = NULL;
+    int rc = image_crop(im, MAX(left - margin, 0), MAX(top - margin, 0), MIN(right + margin, w), MIN(bottom + margin, h), &crop, err);
+    if (rc != 0)
+        return rc;
+    float factor = side_px / (float)MAX(crop->width_px, crop->height_px);
+    if (factor < 1.0f)
+        return image_scale(crop, factor, ret, err);
+    *ret = take_ptr(&crop);
+    return 0;
+}
+
 int scan_level(struct image **im, struct err *err)
 {
     float confidence = 0, angle = image_find_skew(*im, &confidence);

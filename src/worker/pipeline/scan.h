@@ -13,6 +13,9 @@ float scan_dpi(struct reader *r, int page, float width_pt, float height_pt);
 /* Renders; grey unless colour is to be kept for pictures. */
 int scan_render(struct reader *r, int page, float width_pt, float height_pt, bool keep_colour, struct image **ret, struct err *err);
 
+/* The inked part of the page, at most side_px wide and high: enough to tell which way is up. */
+int scan_thumbnail(const struct image *im, float side_px, struct image **ret, struct err *err);
+
 /* Levels a page that stands upright (skew of 0.3° to 15°); replaces *im. */
 int scan_level(struct image **im, struct err *err);
 

@@ -63,8 +63,8 @@ enum reader_char_flag {
     READER_CHAR_ITALIC = 2,
     READER_CHAR_MONO = 4,
     READER_CHAR_SERIF = 8,
-    READER_CHAR_GENERATED = 16, /* a space or line break that PDFium put in */
-    READER_CHAR_HYPHEN = 32,    /* a hyphen at a line's end that PDFium takes for a soft one */
+    READER_CHAR_GENERATED = 16, /* a space or line break that PDFium put in: its boxes have no extent */
+    READER_CHAR_HYPHEN = 32,    /* a line's last hyphen, the word goes on below: no break is generated after it */
     READER_CHAR_UNMAPPED = 64,  /* no reliable Unicode value */
     READER_CHAR_INVISIBLE = 128, /* text render mode 3 (an OCR layer) */
 };

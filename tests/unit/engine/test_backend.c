@@ -199,9 +199,21 @@ static void faults_come_when_they_are_asked_for(void **state)
     unsetenv("PLATEN_FAKE_CRASH_AT");
 }
 
-static bool have_models(void)
+/* The runtime loads a library with RTLD_DEEPBIND, at which AddressSanitizer ends the process. */
+#ifdef __SANITIZE_ADDRESS__
+static const bool runtime_works = false;
+#else
+static const bool runtime_works = true;
+#endif
+
+static bool can_run_models(void)
 {
-    return access(SDK_MODELS "/textline_cls.onnx", R_OK) == 0;
+    bool there = access(SDK_MODELS "/textline_cls.onnx", R_OK) == 0;
+    if (!runtime_works)
+        print_message("left out: OpenVINO does not run under AddressSanitizer\n");
+    else if (!there)
+        print_message("left out: no models in %s\n", SDK_MODELS);
+    return runtime_works && there;
 }
 
 static void openvino_runs_a_model(void **state)
@@ -210,10 +222,8 @@ static void openvino_runs_a_model(void **state)
     struct loaded l;
     struct err err = ERR_INIT;
     struct backend_options o = {.lanes = 2};
-    if (!have_models()) {
-        print_message("left out: no models in %s\n", SDK_MODELS);
+    if (!can_run_models())
         return;
-    }
     if (backend_new("openvino", &o, &l.b, &err) < 0 ||
         backend_load(l.b, "cls", SDK_MODELS "/textline_cls.onnx", 2, &l.m, &err) < 0 ||
         backend_request_new(l.m, &l.r, &err) < 0)
@@ -250,6 +260,8 @@ static void openvino_refuses_what_is_no_model(void **state)
     struct backend_model *m;
     struct err err = ERR_INIT;
     struct backend_options o = {.lanes = 1};
+    if (!can_run_models())
+        return;
     assert_int_equal(backend_new("openvino", &o, &b, &err), 0);
     char *folder = fixture_models(); /* its files hold their names only */
     CLEANUP(freep) char *path = xasprintf("%s/layout.onnx", folder);

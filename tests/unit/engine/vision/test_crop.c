@@ -134,8 +134,12 @@ static void test_quads_outside_and_without_area_read_no_foreign_memory(void **st
     uint8_t *px = xcalloc(8, 8); /* on the heap: the address sanitizer watches its ends */
     struct vision_image im = grey(px, 8, 8);
     const float quads[][8] = {
-        {-50, -50, -10, -50, -10, -20, -50, -20}, {100, 100, 200, 100, 200, 120, 100, 120}, {3, 3, 3, 3, 3, 3, 3, 3},
-        {-5, 2, 20, 9, 19, 30, -6, 12},           {8, 8, 8, 8, 8, 8, 8, 8},                 {-1e30f, 0, 1e30f, 5, 1e30f, 9, -1e30f, 3},
+        {-50, -50, -10, -50, -10, -20, -50, -20},
+        {100, 100, 200, 100, 200, 120, 100, 120},
+        {3, 3, 3, 3, 3, 3, 3, 3},
+        {-5, 2, 20, 9, 19, 30, -6, 12},
+        {8, 8, 8, 8, 8, 8, 8, 8},
+        {-1e30f, 0, 1e30f, 5, 1e30f, 9, -1e30f, 3},
     };
     struct planes p;
     assert_int_equal(input_new(32, 48, &p, NULL), 0);

@@ -7,7 +7,8 @@
 #define W 96
 #define H 64
 
-static const struct db_options plain = {.threshold = 0.3f, .box_threshold = 0.5f, .unclip = 1.5f, .min_side_px = 3};
+static const struct db_options plain = {
+    .threshold = 0.3f, .box_threshold = 0.5f, .unclip = 1.5f, .min_side_px = 3};
 
 static void fill(float *map, int left, int top, int right, int bottom, float v)
 {
@@ -26,7 +27,8 @@ static void test_one_box_grows_by_the_unclip_distance(void **state)
     assert_int_equal(q.count, 1);
     assert_near(q.items[0].score, 0.9, 1e-5);
     float grow = 40.0f * 10 * 1.5f / 100;
-    const float want[8] = {20.5f - grow, 20.5f - grow, 60.5f + grow, 20.5f - grow, 60.5f + grow, 30.5f + grow, 20.5f - grow, 30.5f + grow};
+    const float want[8] = {20.5f - grow, 20.5f - grow, 60.5f + grow, 20.5f - grow,
+                           60.5f + grow, 30.5f + grow, 20.5f - grow, 30.5f + grow};
     for (int i = 0; i < 8; i++)
         assert_near(q.items[0].quad[i], want[i], 1e-3);
     vision_quads_done(&q);

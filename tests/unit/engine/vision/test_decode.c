@@ -118,8 +118,9 @@ static void test_picodet_refuses_other_shapes(void **state)
     pico_free(&p);
 }
 
-static const char *const html[] = {"<thead>", "</thead>", "<tbody>", "</tbody>", "<tr>", "</tr>", "<td", ">", "</td>",
-                                   " colspan=\"2\"", " rowspan=\"2\"", " colspan=\"20\"", "<td></td>"};
+static const char *const html[] = {
+    "<thead>", "</thead>",       "<tbody>",        "</tbody>",        "<tr>",     "</tr>", "<td", ">",
+    "</td>",   " colspan=\"2\"", " rowspan=\"2\"", " colspan=\"20\"", "<td></td>"};
 enum { THEAD = 1, THEAD_END, TBODY, TBODY_END, TR, TR_END, TD, CLOSE, TD_END, COL2, ROW2, COL20, CELL, EOS };
 #define CLASSES 15
 
@@ -142,8 +143,9 @@ static int table_decode(const int *path, size_t steps, struct ipc_grid *ret)
 static void test_slanet_places_cells_as_html_does(void **state)
 {
     (void)state;
-    const int path[] = {THEAD, TR, TD, COL2, CLOSE, TD_END, CELL, TR_END, THEAD_END, TBODY, TR, TD, ROW2, CLOSE,
-                        TD_END, CELL, CELL, TR_END, TR, CELL, CELL, TR_END, TBODY_END, EOS, CELL};
+    const int path[] = {THEAD, TR,   TD,   COL2,   CLOSE,     TD_END, CELL, TR_END, THEAD_END,
+                        TBODY, TR,   TD,   ROW2,   CLOSE,     TD_END, CELL, CELL,   TR_END,
+                        TR,    CELL, CELL, TR_END, TBODY_END, EOS,    CELL};
     struct ipc_grid g = {0};
     assert_int_equal(table_decode(path, ARRAY_LEN(path), &g), 0);
     assert_int_equal(g.rows, 3);

@@ -35,7 +35,8 @@ static void test_rect_of_tilted_points(void **state)
         struct point p[4], hull[5], corner[4];
         const float local[4][2] = {{-20, -3}, {20, -3}, {20, 3}, {-20, 3}};
         for (int i = 0; i < 4; i++)
-            p[i] = (struct point){50 + local[i][0] * c - local[i][1] * s, 60 + local[i][0] * s + local[i][1] * c};
+            p[i] = (struct point){50 + local[i][0] * c - local[i][1] * s,
+                                  60 + local[i][0] * s + local[i][1] * c};
         struct point want[4];
         memcpy(want, p, sizeof(p));
         size_t n = geometry_hull(p, 4, hull);

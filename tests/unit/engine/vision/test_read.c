@@ -1,6 +1,6 @@
 /*
- * The plan of reading, with a scripted recogniser in the place of the models: which lines are read again, by what, and what is kept; and that
- * nothing leaks when a model fails.
+ * The plan of reading, with a scripted recogniser in the place of the models: which lines are read again, by
+ * what, and what is kept; and that nothing leaks when a model fails.
  */
 #include "cm.h"
 
@@ -25,7 +25,8 @@ static struct models script;
 static struct backend_request requests[MODEL_ROLE_COUNT];
 static const char *const dictionary[] = {"T", "S"};
 
-int models_request(struct models *m, enum model_role role, int lane, struct backend_request **ret, struct err *err)
+int models_request(struct models *m, enum model_role role, int lane, struct backend_request **ret,
+                   struct err *err)
 {
     (void)err;
     assert_int_equal(lane, 3);
@@ -35,7 +36,8 @@ int models_request(struct models *m, enum model_role role, int lane, struct back
     return 0;
 }
 
-int models_dictionary(struct models *m, enum model_role role, const char *const **ret, size_t *ret_count, struct err *err)
+int models_dictionary(struct models *m, enum model_role role, const char *const **ret, size_t *ret_count,
+                      struct err *err)
 {
     (void)m;
     (void)role;
@@ -45,8 +47,8 @@ int models_dictionary(struct models *m, enum model_role role, const char *const 
     return 0;
 }
 
-int backend_infer(struct backend_request *r, const struct tensor *input, struct tensor *ret_outputs, int max_outputs,
-                  int *ret_count, struct err *err)
+int backend_infer(struct backend_request *r, const struct tensor *input, struct tensor *ret_outputs,
+                  int max_outputs, int *ret_count, struct err *err)
 {
     assert_int_equal(max_outputs, 1);
     struct models *m = r->models;
@@ -72,7 +74,8 @@ static uint8_t page[200 * 100];
 static const struct vision_image image = {
     .pixels = page, .width_px = 200, .height_px = 100, .stride_bytes = 200, .channels = 1};
 static const struct vision_lane lane = {&script, 3};
-static const struct vision_quad two[2] = {{{10, 10, 190, 10, 190, 30, 10, 30}, 0.9f}, {{10, 50, 60, 50, 60, 70, 10, 70}, 0.9f}};
+static const struct vision_quad two[2] = {{{10, 10, 190, 10, 190, 30, 10, 30}, 0.9f},
+                                          {{10, 50, 60, 50, 60, 70, 10, 70}, 0.9f}};
 
 static int read_two(float tiny, float small, enum ipc_read_mode mode, struct ipc_line out[2])
 {
@@ -185,9 +188,12 @@ static void test_endless_and_empty_quads_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_auto_asks_small_only_in_doubt), cmocka_unit_test(test_modes_keep_to_their_model),
-        cmocka_unit_test(test_unreadable_lines_are_empty),    cmocka_unit_test(test_classifier_turns_the_quad),
-        cmocka_unit_test(test_every_failure_is_clean),        cmocka_unit_test(test_endless_and_empty_quads_are_bounded),
+        cmocka_unit_test(test_auto_asks_small_only_in_doubt),
+        cmocka_unit_test(test_modes_keep_to_their_model),
+        cmocka_unit_test(test_unreadable_lines_are_empty),
+        cmocka_unit_test(test_classifier_turns_the_quad),
+        cmocka_unit_test(test_every_failure_is_clean),
+        cmocka_unit_test(test_endless_and_empty_quads_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,6 +143,12 @@ static void test_json_good(void **state)
         assert_false(in.options.do_ocr);
         assert_true(in.options.target_zip); /* two documents */
     }
+    /* docling-serve's own ceiling is cut to ours, since clients send it as their default; more than that is
+     * refused. */
+    feed_json("{\"options\":{\"document_timeout\":604800},\"sources\":[" FILE_SOURCE("", "x") "]}", 7);
+    assert_true(intake_ok(&in) && in.options.document_timeout_s == settings.max_document_timeout_s);
+    feed_json("{\"options\":{\"document_timeout\":604801},\"sources\":[" FILE_SOURCE("", "x") "]}", 7);
+    assert_false(intake_ok(&in));
     /* A key with an escape goes round the filter, and is decoded all the same. */
     feed_json("{\"sources\":[{\"kind\":\"file\",\"base64\\u005fstring\":\"Zm9v\",\"filename\":\"x\"}]}", 3);
     assert_true(intake_ok(&in));

@@ -1,16 +1,17 @@
 /* The life of a task: every state against every event. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "supervisor/store/state.h"
 
 #define NO LIFE_STATE_COUNT /* refused */
 
 static const enum life_state expected[LIFE_STATE_COUNT][LIFE_EVENT_COUNT] = {
-    /*                 submit       claim         finish        fail          blame        interrupt    cancel          fetch           remove */
+    /*                 submit       claim         finish        fail          blame        interrupt    cancel
+       fetch           remove */
     [LIFE_NONE] = {LIFE_QUEUED, NO, NO, NO, NO, NO, NO, NO, NO},
     [LIFE_QUEUED] = {NO, LIFE_RUNNING, NO, LIFE_FAILURE, NO, NO, LIFE_CANCELLED, NO, NO},
     [LIFE_RUNNING] = {NO, NO, LIFE_SUCCESS, LIFE_FAILURE, LIFE_QUEUED, LIFE_QUEUED, LIFE_CANCELLED, NO, NO},
@@ -76,6 +77,7 @@ static void names_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_pair), cmocka_unit_test(blame_ends_in_failure),
-                                       cmocka_unit_test(interruptions_never_end_it), cmocka_unit_test(names_are_told)};
+                                       cmocka_unit_test(interruptions_never_end_it),
+                                       cmocka_unit_test(names_are_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

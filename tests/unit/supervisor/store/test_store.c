@@ -1,9 +1,10 @@
-/* The store in a folder of its own: the way of a task, fencing, recovery, and a crash at every numbered point. */
+/* The store in a folder of its own: the way of a task, fencing, recovery, and a crash at every numbered
+ * point. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -39,7 +40,8 @@ struct answer {
 
 static struct store_config config_of(const struct fixture *f)
 {
-    return (struct store_config){.data_dir = f->dir, .scratch_dir = "", .max_num_pages = 100, .page_batch_size = 10};
+    return (struct store_config){
+        .data_dir = f->dir, .scratch_dir = "", .max_num_pages = 100, .page_batch_size = 10};
 }
 
 static void open_store(struct fixture *f)
@@ -160,7 +162,8 @@ static struct answer step(struct fixture *f, const char *id, int attempt, enum l
 /* Writes the output and finishes with the claim's answer. */
 static struct answer finish(struct fixture *f, const char *id, struct answer *claimed, const char *output)
 {
-    struct row_result r = {.bytes = strlen(output), .content_type = "text/plain", .documents = 1, .succeeded = 1, .pages = 3};
+    struct row_result r = {
+        .bytes = strlen(output), .content_type = "text/plain", .documents = 1, .succeeded = 1, .pages = 3};
     assert_int_equal(fd_write_all(claimed->work.output_fd, output, strlen(output), NULL), 0);
     int fd = claimed->work.output_fd;
     claimed->work.output_fd = -1;
@@ -252,7 +255,8 @@ static void the_way_of_a_task(void **state)
     assert_int_equal(c.work.source_count, 1);
     struct buf b = BUF_INIT(4096);
     assert_int_equal(fd_read_all(c.work.input_fd, &b, NULL), 0);
-    assert_non_null(strstr(buf_str(&b), "\"sources\":[{\"filename\":\"a \\\"b\\\".pdf\",\"bytes\":5,\"fd\":7}]"));
+    assert_non_null(
+        strstr(buf_str(&b), "\"sources\":[{\"filename\":\"a \\\"b\\\".pdf\",\"bytes\":5,\"fd\":7}]"));
     assert_non_null(strstr(buf_str(&b), "\"options\":{\"to_formats\":[\"md\"]}"));
     assert_non_null(strstr(buf_str(&b), "\"max_num_pages\":100,\"page_batch_size\":10"));
     buf_reset(&b);
@@ -504,7 +508,8 @@ static void crash_at_every_point(void **state)
         empty_dir(AT_FDCWD, f->dir);
         memset(j, 0, sizeof(*j));
         assert_int_equal(run_child(f->dir, FAILPOINT_NONE, j, true), 0);
-        assert_int_equal(run_child(f->dir, point, j, false), FAILPOINT_EXIT_CODE); /* every point is on the way */
+        assert_int_equal(run_child(f->dir, point, j, false),
+                         FAILPOINT_EXIT_CODE); /* every point is on the way */
         open_store(f);
         check_after_crash(f, j, point);
     }
