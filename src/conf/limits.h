@@ -11,6 +11,7 @@
 #define LIMIT_CONNECTIONS 4096
 #define LIMIT_CONNECTIONS_PER_PEER 512
 #define LIMIT_WORKER_DATA_BYTES (2ull * 1024 * 1024 * 1024)
+#define LIMIT_WORKER_OPEN_FILES 256 /* its sources, pages on the way to the engine, fonts */
 #define LIMIT_OUTPUT_BYTES (1ull * 1024 * 1024 * 1024)
 #define LIMIT_PAGE_SIDE_PT 14400.0f
 #define LIMIT_PAGE_PIXELS (50u * 1000 * 1000)

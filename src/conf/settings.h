@@ -51,6 +51,7 @@ struct settings {
         engine_idle_s; /* --engine-idle PLATEN_ENGINE_IDLE: an engine without clients leaves after this, 60 */
     char *engine_backend;    /* --backend PLATEN_BACKEND: openvino (fake in tests) */
     int64_t page_batch_size; /* DOCLING_PERF_PAGE_BATCH_SIZE, 10 */
+    char *sandbox;           /* --sandbox PLATEN_SANDBOX: required best_effort off */
     bool free_vram_on_idle;  /* --isolated DOCLING_SERVE_FREE_VRAM_ON_IDLE (takes effect with issue 4) */
     /* set by no one but platen convert: the private supervisor */
     int64_t ready_fd;   /* --ready-fd: a line "port N\n" is written there when serving; -1 */

@@ -19,17 +19,19 @@
 #include "engine/models/models.h"
 #include "engine/server/server.h"
 #include "process/harden.h"
+#include "process/sandbox.h"
 
 #define LARGE_BLOCK_BYTES (1024 * 1024)
 
 struct arguments {
     long control_fd, lanes, parent;
     const char *models, *cache, *backend;
+    enum sandbox_mode sandbox;
     bool warm;
 };
 
 static const char usage[] = "platen-engine --control-fd N --models DIR --parent PID [--cache DIR] [--lanes "
-                            "N] [--backend NAME] [--warm]\n"
+                            "N] [--backend NAME] [--warm] [--sandbox MODE]\n"
                             "Started by platend; not meant to be run by hand.\n";
 
 static int parse_number(const char *text, const char *name, long min, long max, long *ret, struct err *err)
@@ -53,11 +55,12 @@ static int parse(int argc, char **argv, struct arguments *ret, struct err *err)
         {"lanes", required_argument, NULL, 'l'},
         {"backend", required_argument, NULL, 'b'},
         {"parent", required_argument, NULL, 'p'},
+        {"sandbox", required_argument, NULL, 's'},
         {"warm", no_argument, NULL, 'w'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    *ret = (struct arguments){.control_fd = -1, .lanes = 1, .parent = -1, .backend = "openvino"};
+    *ret = (struct arguments){.control_fd = -1, .lanes = 1, .parent = -1, .backend = "openvino", .sandbox = SANDBOX_REQUIRED};
     int r = 0, c;
     opterr = 0;
     while (r == 0 && (c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -69,6 +72,10 @@ static int parse(int argc, char **argv, struct arguments *ret, struct err *err)
         case 'c': ret->cache = optarg; break;
         case 'b': ret->backend = optarg; break;
         case 'w': ret->warm = true; break;
+        case 's':
+            if (!sandbox_mode_of_name(optarg, &ret->sandbox))
+                r = err_fail(err, ERR_ARG, "--sandbox takes required, best_effort or off, not \"%s\"", optarg);
+            break;
         case 'h': fputs(usage, stdout); exit(0);
         default: r = err_fail(err, ERR_ARG, "unknown option, or one without its value: %s", argv[optind - 1]);
         }
@@ -86,11 +93,23 @@ static void end_at_once(int signal_number)
     _exit(0);
 }
 
+/* The models for reading, the cache for writing, nothing else of the file system; before the runtime starts its threads. */
+static int confine(const struct arguments *a, struct err *err)
+{
+    const struct sandbox_path paths[] = {{a->models, false}, {a->cache, true}};
+    const struct sandbox_policy policy = {
+        .role = SANDBOX_ENGINE, .mode = a->sandbox, .paths = paths, .path_count = a->cache != NULL ? 2 : 1};
+    struct sandbox_state state;
+    return sandbox_apply(&policy, &state, err);
+}
+
 static int serve(const struct arguments *a, struct err *err)
 {
     int r = 0;
     if (a->cache != NULL)
         r = dir_make_path(a->cache, 0700, err);
+    if (r == 0)
+        r = confine(a, err);
     struct backend *backend = NULL;
     const struct backend_options bo = {.lanes = (int)a->lanes, .cache_dir = a->cache};
     if (r == 0)

@@ -49,6 +49,12 @@ static int set_limits(const struct harden_limits *l, struct err *err)
     }
     if (rc == 0 && l->cpu_seconds)
         rc = set_limit(RLIMIT_CPU, l->cpu_seconds, "cpu", err);
+    if (rc == 0 && l->open_files)
+        rc = set_limit(RLIMIT_NOFILE, l->open_files, "nofile", err);
+    if (rc == 0 && l->alone && !sanitized) /* the leak check is a process */
+        rc = set_limit(RLIMIT_NPROC, 1, "nproc", err);
+    if (rc == 0) /* no child of ours uses message queues */
+        rc = set_limit(RLIMIT_MSGQUEUE, 0, "msgqueue", err);
     return rc;
 }
 

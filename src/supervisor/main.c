@@ -23,6 +23,7 @@
 #include "supervisor/local/local.h"
 #include "supervisor/sched/service_new.h"
 #include "supervisor/store/failpoint.h"
+#include "supervisor/store/store.h"
 
 #define DRAIN_GRACE_S 10.0
 #define FLUSH_TICK_MS 20
@@ -219,6 +220,8 @@ static void finish(struct platend *p)
 {
     api_free(p->api);
     service_free(p->service);
+    if (p->settings.private_fd >= 0)
+        store_erase(p->settings.data_dir, p->settings.scratch_path);
     while (uv_loop_close(&p->loop) == UV_EBUSY && uv_run(&p->loop, UV_RUN_NOWAIT) != 0)
         continue; /* closing handles */
     settings_done(&p->settings);

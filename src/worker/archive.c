@@ -1,6 +1,7 @@
 /*
- * The zip answer: <stem>.<ext> for each document and format, made unique, and referenced pictures below <stem>_artifacts/. Names come from the client, so
- * only their last path component without control characters is used. errors.json names what failed, and is there only then.
+ * The zip answer: <stem>.<ext> for each document and format, made unique, and referenced pictures below
+ * <stem>_artifacts/. Names come from the client, so only their last path component without control characters
+ * is used. errors.json names what failed, and is there only then.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +22,9 @@ static const struct {
     const char *ext;
     void (*fn)(const struct document *d, const struct export_options *o, struct buf *b);
 } formats[] = {
-    {OUTPUT_MD, "md", export_markdown}, {OUTPUT_JSON, "json", export_json},          {OUTPUT_HTML, "html", export_html},
-    {OUTPUT_TEXT, "txt", export_text},  {OUTPUT_DOCTAGS, "doctags", export_doctags},
+    {OUTPUT_MD, "md", export_markdown},          {OUTPUT_JSON, "json", export_json},
+    {OUTPUT_HTML, "html", export_html},          {OUTPUT_TEXT, "txt", export_text},
+    {OUTPUT_DOCTAGS, "doctags", export_doctags},
 };
 
 /* A safe, unique stem for the document's files; malloced. */
@@ -98,7 +100,8 @@ static int add_pictures(zip_t *z, const struct document *d, const char *folder, 
     return rc;
 }
 
-static int add_document(zip_t *z, const struct result *r, const char *stem, const struct convert_options *o, struct err *err)
+static int add_document(zip_t *z, const struct result *r, const char *stem, const struct convert_options *o,
+                        struct err *err)
 {
     struct export_options eo;
     CLEANUP(freep) char *folder = xasprintf("%s_artifacts", stem);
@@ -110,7 +113,8 @@ static int add_document(zip_t *z, const struct result *r, const char *stem, cons
         formats[i].fn(r->document, &eo, &b);
         if (b.overflown) {
             buf_done(&b);
-            return err_fail(err, ERR_LIMIT, "%s: the result is larger than %llu bytes", r->filename, (unsigned long long)LIMIT_OUTPUT_BYTES);
+            return err_fail(err, ERR_LIMIT, "%s: the result is larger than %llu bytes", r->filename,
+                            (unsigned long long)LIMIT_OUTPUT_BYTES);
         }
         CLEANUP(freep) char *name = xasprintf("%s.%s", stem, formats[i].ext);
         size_t len = b.len;
@@ -144,7 +148,8 @@ static int add_failures(zip_t *z, const struct result *results, size_t count, st
     return 0;
 }
 
-static int fill(zip_t *z, const struct result *results, size_t count, const struct convert_options *o, struct err *err)
+static int fill(zip_t *z, const struct result *results, size_t count, const struct convert_options *o,
+                struct err *err)
 {
     char **used = xnew_array(char *, count + 1);
     int rc = 0;
@@ -167,17 +172,20 @@ static int fill(zip_t *z, const struct result *results, size_t count, const stru
 static int copy_out(int fd, zip_source_t *src, struct err *err)
 {
     if (zip_source_open(src) < 0)
-        return err_fail(err, ERR_IO, "opening the finished archive: %s", zip_error_strerror(zip_source_error(src)));
+        return err_fail(err, ERR_IO, "opening the finished archive: %s",
+                        zip_error_strerror(zip_source_error(src)));
     char chunk[16384];
     zip_int64_t n;
     int rc = 0;
     while (rc == 0 && (n = zip_source_read(src, chunk, sizeof(chunk))) != 0)
-        rc = n < 0 ? err_fail(err, ERR_IO, "reading the finished archive") : fd_write_all(fd, chunk, (size_t)n, err);
+        rc = n < 0 ? err_fail(err, ERR_IO, "reading the finished archive")
+                   : fd_write_all(fd, chunk, (size_t)n, err);
     zip_source_close(src);
     return rc;
 }
 
-int response_write_zip(int fd, const struct result *results, size_t count, const struct convert_options *o, struct err *err)
+int response_write_zip(int fd, const struct result *results, size_t count, const struct convert_options *o,
+                       struct err *err)
 {
     zip_error_t ze;
     zip_error_init(&ze);

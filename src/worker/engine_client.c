@@ -1,6 +1,7 @@
 /*
- * Requests to the engine and their answers. Several are under way at once; a ticket is the request id, and answers are kept by id until their end call
- * asks for them. No answer within ANSWER_MS is ERR_TIMEOUT, a closed socket ERR_CRASH: both end the task, for the engine is then of no use to any page.
+ * Requests to the engine and their answers. Several are under way at once; a ticket is the request id, and
+ * answers are kept by id until their end call asks for them. No answer within ANSWER_MS is ERR_TIMEOUT, a
+ * closed socket ERR_CRASH: both end the task, for the engine is then of no use to any page.
  */
 #include "worker/engine_client.h"
 
@@ -57,7 +58,8 @@ static struct request *find_request(struct engine_client *c, uint32_t id)
     return NULL;
 }
 
-static int ask(struct engine_client *c, uint16_t type, size_t len, int fd, bool discard, uint32_t *ret_ticket, struct err *err)
+static int ask(struct engine_client *c, uint16_t type, size_t len, int fd, bool discard, uint32_t *ret_ticket,
+               struct err *err)
 {
     struct request *r = find_request(c, 0);
     if (!r)
@@ -80,16 +82,11 @@ static int ask(struct engine_client *c, uint16_t type, size_t len, int fd, bool 
 static int take_reply(struct request *r, const struct ipc_frame *f, struct err *err)
 {
     switch (r->type) {
-    case IPC_ORIENT:
-        return ipc_decode_orientation(f, &r->orientation, err);
-    case IPC_LAYOUT:
-        return ipc_collect_regions(f, &r->regions, err);
-    case IPC_READ:
-        return ipc_collect_lines(f, &r->lines, err);
-    case IPC_TABLE:
-        return ipc_collect_grid(f, &r->grid, err);
-    default:
-        return 0; /* PAGE: the reply says nothing more */
+    case IPC_ORIENT: return ipc_decode_orientation(f, &r->orientation, err);
+    case IPC_LAYOUT: return ipc_collect_regions(f, &r->regions, err);
+    case IPC_READ: return ipc_collect_lines(f, &r->lines, err);
+    case IPC_TABLE: return ipc_collect_grid(f, &r->grid, err);
+    default: return 0; /* PAGE: the reply says nothing more */
     }
 }
 
@@ -180,7 +177,11 @@ static int page_open(void *ctx, uint32_t page_id, const struct image *im, struct
     int rc = sealed_new(im->pixels, bytes, &fd, err);
     if (rc != 0)
         return rc;
-    struct ipc_page m = {page_id, (uint32_t)im->width_px, (uint32_t)im->height_px, (uint32_t)im->stride_bytes, (uint8_t)im->format,
+    struct ipc_page m = {page_id,
+                         (uint32_t)im->width_px,
+                         (uint32_t)im->height_px,
+                         (uint32_t)im->stride_bytes,
+                         (uint8_t)im->format,
                          im->dpi > 0 ? im->dpi : 0};
     return ask(c, IPC_PAGE, ipc_encode_page(&m, c->payload), fd, true, NULL, err);
 }
@@ -194,7 +195,8 @@ static void page_close(void *ctx, uint32_t page_id)
     (void)ipc_send(c->sock, IPC_DROP, 0, ++c->last_id, c->payload, len, -1, &ignored);
 }
 
-static int begin_ref(struct engine_client *c, uint16_t type, uint32_t page_id, uint32_t *ret_ticket, struct err *err)
+static int begin_ref(struct engine_client *c, uint16_t type, uint32_t page_id, uint32_t *ret_ticket,
+                     struct err *err)
 {
     struct ipc_page_ref m = {page_id};
     return ask(c, type, ipc_encode_page_ref(&m, c->payload), -1, false, ret_ticket, err);
@@ -269,15 +271,16 @@ static int table_end(void *ctx, uint32_t ticket, struct ipc_grid *ret, struct er
     return 0;
 }
 
-struct engine_client *engine_client_new(int sock, int control_sock, int (*on_control)(void *ctx, struct err *err), void *ctx)
+struct engine_client *engine_client_new(int sock, int control_sock,
+                                        int (*on_control)(void *ctx, struct err *err), void *ctx)
 {
     struct engine_client *c = xnew(struct engine_client);
     c->sock = sock;
     c->control_sock = control_sock;
     c->on_control = on_control;
     c->ctx = ctx;
-    c->vision = (struct vision){c,          page_open, page_close, orient_begin, orient_end, layout_begin,
-                                layout_end, read_begin, read_end,  table_begin,  table_end};
+    c->vision = (struct vision){c,          page_open,  page_close, orient_begin, orient_end, layout_begin,
+                                layout_end, read_begin, read_end,   table_begin,  table_end};
     return c;
 }
 

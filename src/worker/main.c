@@ -1,8 +1,9 @@
 /*
  * platen-worker: converts the documents of one task, then exits.
- *   platen-worker --parent PID        descriptors 3 input, 4 output, 5 supervisor, 6 engine, 7… sources
- *   platen-worker --run FILE [--to md,json,html,text,doctags]   by hand, without an engine: text layers only, to stdout
- * Invariant: when the supervisor's socket says cancel or ends, the process is gone at once; the supervisor owns all files.
+ *   platen-worker --parent PID [--sandbox MODE]   descriptors 3 input, 4 output, 5 supervisor, 6 engine, 7… sources
+ *   platen-worker --run FILE [--to md,json,html,text,doctags]   by hand, without an engine: text layers only,
+ * to stdout Invariant: when the supervisor's socket says cancel or ends, the process is gone at once; the
+ * supervisor owns all files.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,8 @@
 #include "conf/limits.h"
 #include "ipc/frame.h"
 #include "process/harden.h"
+#include "process/probe.h"
+#include "process/sandbox.h"
 #include "worker/engine_client.h"
 #include "worker/export/export.h"
 #include "worker/response.h"
@@ -87,18 +90,31 @@ static bool is_socket(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0;
 }
 
-static int run_task(pid_t parent)
+/* Before the first input byte is read. */
+static int confine(pid_t parent, enum sandbox_mode mode, struct err *err)
+{
+    const struct harden_limits limits = {.data_bytes = LIMIT_WORKER_DATA_BYTES,
+                                         .file_bytes = LIMIT_OUTPUT_BYTES,
+                                         .open_files = LIMIT_WORKER_OPEN_FILES,
+                                         .alone = true};
+    const struct sandbox_policy policy = {.role = SANDBOX_WORKER, .mode = mode};
+    struct sandbox_state state;
+    int rc = harden_child(parent, &limits, err);
+    return rc == 0 ? sandbox_apply(&policy, &state, err) : rc;
+}
+
+static int run_task(pid_t parent, enum sandbox_mode mode)
 {
     static const struct pipeline_hooks hooks = {.progress = send_progress, .check = check_control};
     struct err err = ERR_INIT;
-    struct harden_limits limits = {.data_bytes = LIMIT_WORKER_DATA_BYTES, .file_bytes = LIMIT_OUTPUT_BYTES};
-    int rc = harden_child(parent, &limits, &err);
+    int rc = confine(parent, mode, &err);
     if (rc != 0)
         return report(rc, NULL, &err);
-    /* The sandbox is put on here, before the first input byte is read. */
     struct task task = {0};
     rc = task_read(FD_INPUT, &task, &err);
-    struct engine_client *engine = is_socket(FD_ENGINE) ? engine_client_new(FD_ENGINE, FD_CONTROL, on_control, NULL) : NULL;
+    struct engine_client *engine = is_socket(FD_ENGINE)
+                                       ? engine_client_new(FD_ENGINE, FD_CONTROL, on_control, NULL)
+                                       : NULL;
     struct ipc_done done = {0};
     if (rc == 0)
         rc = task_run(&task, FD_OUTPUT, engine ? engine_client_vision(engine) : NULL, &hooks, &done, &err);
@@ -122,11 +138,13 @@ static int run_file(const char *path, const char *formats)
     }
     CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
     const char *slash = strrchr(path, '/');
-    struct pipeline_job job = {.fd = fd, .filename = slash ? slash + 1 : path, .options = &o, .max_pages = LIMIT_PDF_PAGES};
+    struct pipeline_job job = {
+        .fd = fd, .filename = slash ? slash + 1 : path, .options = &o, .max_pages = LIMIT_PDF_PAGES};
     int rc = fd < 0 ? err_errno(&err, "opening %s", path) : pipeline_convert(&job, &d, &err);
     if (rc == 0) {
-        static void (*const exports[])(const struct document *, const struct export_options *, struct buf *) = {
-            export_markdown, export_json, export_html, export_text, export_doctags};
+        static void (*const exports[])(const struct document *, const struct export_options *,
+                                       struct buf *) = {export_markdown, export_json, export_html,
+                                                        export_text, export_doctags};
         struct export_options eo;
         response_export_options(&o, "artifacts", &eo);
         for (size_t i = 0; i < ARRAY_LEN(exports) && rc == 0; i++) {
@@ -152,10 +170,16 @@ int main(int argc, char **argv)
 {
     log_setup("platen-worker", LOG_LEVEL_INFO, false);
     (void)signal(SIGPIPE, SIG_IGN);
-    if (argc == 3 && strcmp(argv[1], "--parent") == 0)
-        return run_task((pid_t)atol(argv[2]));
+    enum sandbox_mode mode = SANDBOX_REQUIRED;
+    bool mode_known =
+        argc == 3 || (argc == 5 && strcmp(argv[3], "--sandbox") == 0 && sandbox_mode_of_name(argv[4], &mode));
+    if (mode_known && strcmp(argv[1], "--parent") == 0)
+        return run_task((pid_t)atol(argv[2]), mode);
+    if (argc == 2 && strcmp(argv[1], "--probe-sandbox") == 0)
+        return sandbox_probe_run(PROBE_FD);
     if (argc >= 3 && strcmp(argv[1], "--run") == 0)
         return run_file(argv[2], argc == 5 && strcmp(argv[3], "--to") == 0 ? argv[4] : "md");
-    (void)fprintf(stderr, "platen-worker is started by platend.\nBy hand: platen-worker --run FILE [--to md,json,html,text,doctags]\n");
+    (void)fprintf(stderr, "platen-worker is started by platend.\nBy hand: platen-worker --run FILE [--to "
+                          "md,json,html,text,doctags]\n");
     return 2;
 }

@@ -1,6 +1,6 @@
 /*
- * ConvertDocumentResponse as JSON, written piece by piece: at most one exported format is in memory at a time. Content that was not asked for is null, and so
- * is all content of a document that failed.
+ * ConvertDocumentResponse as JSON, written piece by piece: at most one exported format is in memory at a
+ * time. Content that was not asked for is null, and so is all content of a document that failed.
  */
 #include "worker/response.h"
 
@@ -31,7 +31,8 @@ const char *result_status_name(enum ipc_task_status status)
 static void flush(struct body *w)
 {
     if (w->rc == 0 && w->b.overflown)
-        w->rc = err_fail(w->err, ERR_LIMIT, "the result is larger than %llu bytes", (unsigned long long)LIMIT_OUTPUT_BYTES);
+        w->rc = err_fail(w->err, ERR_LIMIT, "the result is larger than %llu bytes",
+                         (unsigned long long)LIMIT_OUTPUT_BYTES);
     if (w->rc == 0)
         w->rc = fd_write_all(w->fd, buf_str(&w->b), w->b.len, w->err);
     buf_reset(&w->b);
@@ -42,9 +43,11 @@ static void put_string(struct body *w, const char *s)
     buf_put_json(&w->b, s ? s : "", s ? strlen(s) : 0);
 }
 
-void response_export_options(const struct convert_options *o, const char *image_folder, struct export_options *ret)
+void response_export_options(const struct convert_options *o, const char *image_folder,
+                             struct export_options *ret)
 {
-    *ret = (struct export_options){.page_break = o->md_page_break_placeholder ? o->md_page_break_placeholder : "",
+    *ret = (struct export_options){.page_break = o->md_page_break_placeholder ? o->md_page_break_placeholder
+                                                                              : "",
                                    .compact_tables = o->md_compact_tables,
                                    .image_folder = image_folder};
     if (o->image_export_mode == IMAGE_EXPORT_EMBEDDED)
@@ -57,8 +60,8 @@ void response_export_options(const struct convert_options *o, const char *image_
 
 typedef void export_fn(const struct document *d, const struct export_options *o, struct buf *b);
 
-static void put_content(struct body *w, const char *key, bool wanted, bool is_json, export_fn *fn, const struct result *r,
-                        const struct export_options *eo)
+static void put_content(struct body *w, const char *key, bool wanted, bool is_json, export_fn *fn,
+                        const struct result *r, const struct export_options *eo)
 {
     buf_printf(&w->b, "\"%s\":", key);
     if (!wanted || !r->document) {
@@ -79,10 +82,12 @@ static void put_content(struct body *w, const char *key, bool wanted, bool is_js
         flush(w);
 }
 
-static void put_error(struct body *w, bool *first, const char *component, const char *module, const char *message,
-                      const char *category, int page_no)
+static void put_error(struct body *w, bool *first, const char *component, const char *module,
+                      const char *message, const char *category, int page_no)
 {
-    buf_printf(&w->b, "%s{\"component_type\":\"%s\",\"module_name\":\"%s\",\"error_message\":", *first ? "" : ",", component, module);
+    buf_printf(&w->b,
+               "%s{\"component_type\":\"%s\",\"module_name\":\"%s\",\"error_message\":", *first ? "" : ",",
+               component, module);
     put_string(w, message);
     buf_printf(&w->b, ",\"category\":\"%s\",\"page_no\":", category);
     if (page_no > 0)
@@ -100,12 +105,9 @@ static const char *component_of(int kind)
     case ERR_FORMAT:
     case ERR_LIMIT:
     case ERR_UNSUPPORTED:
-    case ERR_AUTH:
-        return "user_input";
-    case ERR_CRASH:
-        return "model";
-    default:
-        return "pipeline";
+    case ERR_AUTH: return "user_input";
+    case ERR_CRASH: return "model";
+    default: return "pipeline";
     }
 }
 
@@ -115,15 +117,17 @@ static void put_errors(struct body *w, const struct result *r, const struct conv
     buf_putc(&w->b, '[');
     if (r->error.kind != 0) {
         bool skipped = r->status == IPC_TASK_SKIPPED;
-        put_error(w, &first, component_of(r->error.kind), skipped ? "format" : err_name(r->error.kind), r->error.message,
-                  skipped ? "policy" : err_traits(r->error.kind)->category, 0);
+        put_error(w, &first, component_of(r->error.kind), skipped ? "format" : err_name(r->error.kind),
+                  r->error.message, skipped ? "policy" : err_traits(r->error.kind)->category, 0);
     }
     for (size_t i = 0; r->document && i < r->document->error_count; i++) {
         const struct doc_page_error *e = &r->document->errors[i];
-        put_error(w, &first, component_of(e->kind), err_name(e->kind), e->message, err_traits(e->kind)->category, e->page_no);
+        put_error(w, &first, component_of(e->kind), err_name(e->kind), e->message,
+                  err_traits(e->kind)->category, e->page_no);
     }
     for (size_t i = 0; i < o->ineffective_count; i++) {
-        CLEANUP(freep) char *message = xasprintf("option %s has no effect in this version", o->ineffective[i]);
+        CLEANUP(freep)
+        char *message = xasprintf("option %s has no effect in this version", o->ineffective[i]);
         put_error(w, &first, "user_input", "options", message, "policy", 0);
     }
     buf_putc(&w->b, ']');
@@ -201,7 +205,8 @@ static void put_confidence(struct body *w, const struct document *d)
     buf_puts(&w->b, ",\"pages\":{");
     for (size_t i = 0; i < d->page_count; i++) {
         const struct doc_page *p = &d->pages[i];
-        const double v[4] = {(double)p->parse_score, (double)p->layout_score, (double)p->table_score, (double)p->ocr_score};
+        const double v[4] = {(double)p->parse_score, (double)p->layout_score, (double)p->table_score,
+                             (double)p->ocr_score};
         buf_printf(&w->b, "%s\"%d\":{", i > 0 ? "," : "", p->page_no);
         put_scores(w, v);
         buf_putc(&w->b, '}');
@@ -209,7 +214,8 @@ static void put_confidence(struct body *w, const struct document *d)
     buf_puts(&w->b, "}}");
 }
 
-int response_write_json(int fd, const struct result *r, const struct convert_options *o, double seconds, struct err *err)
+int response_write_json(int fd, const struct result *r, const struct convert_options *o, double seconds,
+                        struct err *err)
 {
     struct body w = {.fd = fd, .b = BUF_INIT(LIMIT_OUTPUT_BYTES), .err = err};
     struct export_options eo;
@@ -222,7 +228,8 @@ int response_write_json(int fd, const struct result *r, const struct convert_opt
     put_content(&w, "html_content", o->to_formats & OUTPUT_HTML, false, export_html, r, &eo);
     put_content(&w, "text_content", o->to_formats & OUTPUT_TEXT, false, export_text, r, &eo);
     put_content(&w, "doctags_content", o->to_formats & OUTPUT_DOCTAGS, false, export_doctags, r, &eo);
-    buf_printf(&w.b, ",\"doclang_content\":null},\"status\":\"%s\",\"errors\":", result_status_name(r->status));
+    buf_printf(&w.b,
+               ",\"doclang_content\":null},\"status\":\"%s\",\"errors\":", result_status_name(r->status));
     put_errors(&w, r, o);
     buf_printf(&w.b, ",\"processing_time\":%.6f,\"timings\":{},\"confidence\":", seconds);
     if (r->document)

@@ -19,13 +19,16 @@ struct result {
 const char *result_status_name(enum ipc_task_status status);
 
 /* Writes a ConvertDocumentResponse for one source. */
-int response_write_json(int fd, const struct result *r, const struct convert_options *o, double seconds, struct err *err);
+int response_write_json(int fd, const struct result *r, const struct convert_options *o, double seconds,
+                        struct err *err);
 
 /* Writes a zip with one file for each document and format, and the pictures that they refer to. */
-int response_write_zip(int fd, const struct result *results, size_t count, const struct convert_options *o, struct err *err);
+int response_write_zip(int fd, const struct result *results, size_t count, const struct convert_options *o,
+                       struct err *err);
 
 /* The options of the exporters. image_folder is borrowed. */
 struct export_options;
-void response_export_options(const struct convert_options *o, const char *image_folder, struct export_options *ret);
+void response_export_options(const struct convert_options *o, const char *image_folder,
+                             struct export_options *ret);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Sources are converted one after the other, each freed of its pages before the next begins; only their documents stay for the answer. A bad source costs
- * only itself.
+ * Sources are converted one after the other, each freed of its pages before the next begins; only their
+ * documents stay for the answer. A bad source costs only itself.
  */
 #include "worker/task.h"
 
@@ -26,7 +26,8 @@ static int read_source(json_t *j, struct task *t, struct err *err)
     const char *filename = json_string_value(json_object_get(j, "filename"));
     json_int_t fd = json_integer_value(json_object_get(j, "fd"));
     if (!filename || fd < FIRST_SOURCE_FD || fd >= FIRST_SOURCE_FD + SOURCES_MAX)
-        return err_fail(err, ERR_FORMAT, "the task's input file names a source without a file name or descriptor");
+        return err_fail(err, ERR_FORMAT,
+                        "the task's input file names a source without a file name or descriptor");
     struct task_source *s = VEC_PUSH(t->sources, t->source_count, t->source_cap);
     s->fd = (int)fd;
     s->filename = xstrdup(filename);
@@ -91,15 +92,20 @@ static bool is_allowed(const struct task *t, const struct task_source *s, struct
     if (f == READER_UNKNOWN && dot && (strcasecmp(dot, ".pdf") == 0))
         return true; /* opening it says what is wrong with it */
     if (f == READER_UNKNOWN || f == READER_OTHER) {
-        err_fail(err, ERR_UNSUPPORTED, "File format not allowed: %s is of no format that can be converted", s->filename);
+        err_fail(err, ERR_UNSUPPORTED, "File format not allowed: %s is of no format that can be converted",
+                 s->filename);
         return false;
     }
     if (!(t->options.from_formats & convert_options_format_bit(name))) {
-        err_fail(err, ERR_UNSUPPORTED, "File format not allowed: %s is of format %s, which from_formats leaves out", s->filename, name);
+        err_fail(err, ERR_UNSUPPORTED,
+                 "File format not allowed: %s is of format %s, which from_formats leaves out", s->filename,
+                 name);
         return false;
     }
     if (f != READER_PDF && f != READER_IMAGE) {
-        err_fail(err, ERR_UNSUPPORTED, "File format not allowed: %s is of format %s, which this version cannot convert yet", s->filename, name);
+        err_fail(err, ERR_UNSUPPORTED,
+                 "File format not allowed: %s is of format %s, which this version cannot convert yet",
+                 s->filename, name);
         return false;
     }
     return true;
@@ -110,8 +116,8 @@ static bool ends_task(int kind)
     return kind == ERR_CRASH || kind == ERR_CANCELLED;
 }
 
-static int convert_source(struct task *t, size_t i, const struct vision *vision, const struct pipeline_hooks *hooks, struct result *r,
-                          struct err *err)
+static int convert_source(struct task *t, size_t i, const struct vision *vision,
+                          const struct pipeline_hooks *hooks, struct result *r, struct err *err)
 {
     const struct task_source *s = &t->sources[i];
     int64_t start = clock_mono_us();
@@ -119,14 +125,20 @@ static int convert_source(struct task *t, size_t i, const struct vision *vision,
     if (!is_allowed(t, s, &r->error)) {
         r->status = IPC_TASK_SKIPPED;
     } else {
-        struct pipeline_job job = {.fd = s->fd, .filename = s->filename, .options = &t->options, .max_pages = t->max_pages,
-                                   .vision = vision, .hooks = hooks};
+        struct pipeline_job job = {.fd = s->fd,
+                                   .filename = s->filename,
+                                   .options = &t->options,
+                                   .max_pages = t->max_pages,
+                                   .vision = vision,
+                                   .hooks = hooks};
         int rc = pipeline_convert(&job, &r->document, &r->error);
         if (rc != 0 && ends_task(rc)) {
             *err = r->error;
             return rc;
         }
-        r->status = rc != 0 ? IPC_TASK_FAILURE : r->document->error_count > 0 ? IPC_TASK_PARTIAL : IPC_TASK_SUCCESS;
+        r->status = rc != 0                        ? IPC_TASK_FAILURE
+                    : r->document->error_count > 0 ? IPC_TASK_PARTIAL
+                                                   : IPC_TASK_SUCCESS;
     }
     r->seconds = (double)(clock_mono_us() - start) / 1e6;
     return 0;
@@ -155,7 +167,8 @@ static void sum_up(const struct result *results, size_t count, struct ipc_done *
         d->status = skipped == count ? IPC_TASK_SKIPPED : IPC_TASK_FAILURE;
 }
 
-static int write_output(const struct task *t, int fd, const struct result *results, double seconds, struct ipc_done *d, struct err *err)
+static int write_output(const struct task *t, int fd, const struct result *results, double seconds,
+                        struct ipc_done *d, struct err *err)
 {
     bool zip = t->options.target_zip || t->source_count > 1;
     int rc = zip ? response_write_zip(fd, results, t->source_count, &t->options, err)
@@ -168,12 +181,13 @@ static int write_output(const struct task *t, int fd, const struct result *resul
     if (S_ISREG(st.st_mode) && fsync(fd) != 0)
         return err_errno(err, "syncing the output");
     d->output_bytes = (uint64_t)st.st_size;
-    (void)snprintf(d->content_type, sizeof(d->content_type), "%s", zip ? "application/zip" : "application/json");
+    (void)snprintf(d->content_type, sizeof(d->content_type), "%s",
+                   zip ? "application/zip" : "application/json");
     return 0;
 }
 
-int task_run(struct task *t, int output_fd, const struct vision *vision, const struct pipeline_hooks *hooks, struct ipc_done *ret,
-             struct err *err)
+int task_run(struct task *t, int output_fd, const struct vision *vision, const struct pipeline_hooks *hooks,
+             struct ipc_done *ret, struct err *err)
 {
     struct result *results = xnew_array(struct result, t->source_count);
     int64_t start = clock_mono_us();

@@ -23,10 +23,11 @@ int task_read(int input_fd, struct task *ret, struct err *err);
 void task_done(struct task *t);
 
 /*
- * Converts all sources and writes the response body to output_fd (from its start, synced). Documents that fail are part of a successful answer; an
- * error is returned only when the task as a whole cannot go on (engine gone, cancelled, output not writable).
+ * Converts all sources and writes the response body to output_fd (from its start, synced). Documents that
+ * fail are part of a successful answer; an error is returned only when the task as a whole cannot go on
+ * (engine gone, cancelled, output not writable).
  */
-int task_run(struct task *t, int output_fd, const struct vision *vision, const struct pipeline_hooks *hooks, struct ipc_done *ret,
-             struct err *err);
+int task_run(struct task *t, int output_fd, const struct vision *vision, const struct pipeline_hooks *hooks,
+             struct ipc_done *ret, struct err *err);
 
 #endif

@@ -10,6 +10,17 @@
  *   hang        report nothing; ignore-term: the same, and SIGTERM is ignored; busy: progress that never
  * changes garbage, badtype, twice, short, fd   break the protocol linger      report DONE and stay flood N N
  * lines on stderr, then ok
+ *
+ * For tests/chaos:
+ *
+ *   fork N      N children and a grandchild each, all in the worker's group, that sleep; then ok
+ *   escape N    N grandchildren that leave the group (setsid) and sleep; then ok
+ *   leakfds N   N descriptors that nobody closes, then ok
+ *   partial     half an output, then SIGSEGV
+ *   overflow    recursion until the stack ends
+ *   stall       progress, then nothing; spin: the same, but busy
+ *   oversize    a frame longer than its header says
+ *   enginekill  make the engine die
  */
 #include <fcntl.h>
 #include <jansson.h>
@@ -32,6 +43,7 @@
 #define FD_OUTPUT 4
 #define FD_CONTROL 5
 #define FD_ENGINE 6
+#define ENGINE_FDS 64
 
 static uint8_t payload[IPC_PAYLOAD_MAX_BYTES];
 static struct ipc_frame frame;
@@ -49,9 +61,22 @@ static void pause_ms(long ms)
 
 /* ---- the engine ---- */
 
+/* In the place of one that has gone, so that an engine may serve any number. */
+static void add_client(struct pollfd *fds, nfds_t *count, int fd)
+{
+    nfds_t i = 1;
+    while (i < *count && fds[i].fd >= 0)
+        i++;
+    if (i == ENGINE_FDS)
+        die("too many clients");
+    fds[i] = (struct pollfd){.fd = fd, .events = POLLIN};
+    if (i == *count)
+        (*count)++;
+}
+
 static int engine_main(void)
 {
-    struct pollfd fds[64] = {{.fd = 3, .events = POLLIN}};
+    struct pollfd fds[ENGINE_FDS] = {{.fd = 3, .events = POLLIN}};
     nfds_t count = 1;
     if (ipc_send(3, IPC_ENGINE_READY, 0, 0, NULL, 0, -1, NULL) < 0)
         return 1;
@@ -65,9 +90,11 @@ static int engine_main(void)
             if (rc != 1 && i == 0)
                 return 0; /* the lifeline */
             if (rc != 1)
-                fds[i] = (struct pollfd){.fd = -1};
-            else if (i == 0 && frame.type == IPC_ENGINE_ATTACH && count < 64)
-                fds[count++] = (struct pollfd){.fd = frame.fd, .events = POLLIN};
+                fd_closep(&fds[i].fd);
+            else if (i == 0 && frame.type == IPC_ENGINE_ATTACH)
+                add_client(fds, &count, frame.fd);
+            else if (i > 0 && frame.type == IPC_TABLE)
+                (void)raise(SIGSEGV);
             else if (i > 0)
                 (void)ipc_send(fds[i].fd, IPC_REPLY, 0, frame.id, NULL, 0, -1, NULL);
         }
@@ -139,6 +166,95 @@ static void work(long ms)
     }
 }
 
+/* ---- for tests/chaos ---- */
+
+static void sleep_for_ever(void)
+{
+    for (;;)
+        (void)pause();
+}
+
+/* The worker leaves them behind: the supervisor has to end them. */
+static void breed(long count, bool escape)
+{
+    for (long i = 0; i < count; i++) {
+        pid_t pid = fork();
+        if (pid < 0)
+            die("fork");
+        if (pid > 0)
+            continue;
+        if (escape)
+            (void)setsid();
+        pid_t second = fork();
+        if (escape && second > 0)
+            _exit(0);
+        sleep_for_ever();
+    }
+}
+
+static void leak_fds(long count)
+{
+    for (long i = 0; i < count; i++) {
+        if (dup(FD_INPUT) < 0)
+            return; /* as many as there may be */
+    }
+}
+
+/* Neither a tail call nor, to the compiler, without an end. */
+static int overflow(volatile char *above) /* NOLINT(misc-no-recursion) */
+{
+    volatile char here[4096];
+    here[0] = above[0];
+    return here[0] == 1 ? 0 : overflow(here) + here[0];
+}
+
+static void ask_the_impossible(void)
+{
+    if (ipc_send(FD_ENGINE, IPC_TABLE, 0, 1, NULL, 0, -1, NULL) == 0 &&
+        ipc_recv(FD_ENGINE, &frame, NULL) == 1)
+        die("the engine lives");
+    send_fail(ERR_CRASH, "the engine is gone");
+    _exit(0);
+}
+
+/* Modes that end well are done with here; false: not one of them. */
+static bool leave_behind(const char *mode, long number)
+{
+    if (strcmp(mode, "fork") == 0)
+        breed(number, false);
+    else if (strcmp(mode, "escape") == 0)
+        breed(number, true);
+    else if (strcmp(mode, "leakfds") == 0)
+        leak_fds(number);
+    else
+        return false;
+    work(20);
+    return true;
+}
+
+static void misbehave_more(const char *mode, const char *source)
+{
+    if (strcmp(mode, "partial") == 0) {
+        (void)fd_write_all(FD_OUTPUT, source, strlen(source) / 2, NULL);
+        (void)raise(SIGSEGV);
+    } else if (strcmp(mode, "overflow") == 0) {
+        char first[1] = {0};
+        (void)overflow(first);
+    } else if (strcmp(mode, "stall") == 0) {
+        send_progress(1, 10);
+        send_progress(2, 10);
+    } else if (strcmp(mode, "spin") == 0) {
+        send_progress(1, 10);
+        for (volatile unsigned i = 0;; i++)
+            continue;
+    } else if (strcmp(mode, "oversize") == 0) {
+        memset(payload, 0x41, sizeof(payload));
+        (void)send(FD_CONTROL, payload, sizeof(payload), 0);
+    } else if (strcmp(mode, "enginekill") == 0) {
+        ask_the_impossible();
+    }
+}
+
 static void misbehave(const char *mode, long number, json_t *input, const char *source)
 {
     if (strcmp(mode, "crash") == 0)
@@ -161,6 +277,7 @@ static void misbehave(const char *mode, long number, json_t *input, const char *
         send_done(write_output(input, source) + 1);
     else if (strcmp(mode, "linger") == 0)
         send_done(write_output(input, source));
+    misbehave_more(mode, source);
     if (strcmp(mode, "fail") == 0 || strcmp(mode, "short") == 0)
         _exit(0);
     if (strcmp(mode, "ignore-term") == 0)
@@ -216,7 +333,7 @@ int main(int argc, char **argv)
         ask_engine();
     } else if (strcmp(mode, "ok") == 0 || strcmp(mode, "twice") == 0) {
         work(number);
-    } else {
+    } else if (!leave_behind(mode, number)) {
         misbehave(mode, number, input, source);
     }
     uint64_t len = write_output(input, source);

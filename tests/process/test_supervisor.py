@@ -49,7 +49,7 @@ def ended(d, task_id):
 
 
 def wait_ended(d, ids, seconds):
-    assert daemon.wait_until(lambda: all(ended(d, i) for i in ids), seconds), [d.poll(i) for i in ids] + [d.log()]
+    assert daemon.wait_until(lambda: all(ended(d, i) for i in ids), seconds), [d.poll(i) for i in ids if not ended(d, i)] + [d.log()]
 
 
 def echo_of(d, task_id):

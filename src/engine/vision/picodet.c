@@ -85,6 +85,8 @@ static float overlap(const struct picodet_box *a, const struct picodet_box *b)
 /* Sorts and keeps of each class those boxes that no better one overlaps. */
 static void suppress(struct picodet_boxes *boxes, const struct picodet_options *o)
 {
+    if (boxes->count == 0)
+        return; /* qsort must not be handed NULL */
     qsort(boxes->items, boxes->count, sizeof(*boxes->items), by_score);
     size_t kept = 0, class_start = 0;
     for (size_t i = 0; i < boxes->count; i++) {

@@ -26,6 +26,7 @@
 #include "supervisor/sched/errlog.h"
 
 #define FRAMES_A_TURN 64
+#define LAST_DEATH_MS 10000 /* later it explains nothing any more */
 
 struct engine {
     struct pool *pool;
@@ -64,6 +65,7 @@ struct pool {
     void (*gone)(void *ctx);
     void *gone_ctx;
     char last_death[ERR_MESSAGE_BYTES];
+    int64_t last_death_ms;
     struct ipc_frame frame; /* 64 KiB: not on the stack */
 };
 
@@ -121,6 +123,7 @@ static void describe_death(struct engine *e, const struct child_exit *x)
     const char *last = errlog_last(e->errlog);
     (void)snprintf(e->pool->last_death, sizeof(e->pool->last_death), "%s%s%s%s", what,
                    e->ready ? "" : " before it was ready", *last ? ": " : "", last);
+    e->pool->last_death_ms = clock_mono_ms();
     log_warning("%s", e->pool->last_death);
     free(what);
 }
@@ -352,6 +355,7 @@ static void on_worker_speaks(uv_poll_t *poll, int status, int events)
         if (attach(l, &err) < 0) { /* the worker sees the end of its socket and fails its task */
             (void)snprintf(l->pool->last_death, sizeof(l->pool->last_death), "no engine: %.480s",
                            err.message);
+            l->pool->last_death_ms = clock_mono_ms();
             log_error("%s", l->pool->last_death);
         }
     }
@@ -445,7 +449,7 @@ void pool_free(struct pool *p)
 
 const char *pool_last_death(const struct pool *p)
 {
-    return p->last_death;
+    return clock_mono_ms() - p->last_death_ms < LAST_DEATH_MS ? p->last_death : "";
 }
 
 bool pool_knows_pid(const struct pool *p, pid_t pid)

@@ -30,7 +30,7 @@ int pool_lease(struct pool *p, struct pool_lease **ret, int *ret_worker_fd, stru
 /* The worker has ended. NULL is accepted. */
 void pool_lease_end(struct pool_lease *l);
 
-/* How the last engine died, for the message of a task that it took along; "" = none died. */
+/* How the last engine died, for the message of a task that it took along; "" = none died lately. */
 const char *pool_last_death(const struct pool *p);
 /* Is it the process of an engine, a dying one too? */
 bool pool_knows_pid(const struct pool *p, pid_t pid);

@@ -1,8 +1,10 @@
 /* See store.h: opening with recovery, and closing. */
 #include "supervisor/store/store.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/log.h"
@@ -135,6 +137,34 @@ void store_close(struct store *s)
     db_close(s->db);
     files_done(&s->files);
     free(s);
+}
+
+static bool keep_foreign(void *ctx, const char *name)
+{
+    (void)ctx;
+    char id[UUID_BYTES];
+    unsigned n;
+    return !files_is_part(name) && !files_is_scratch(name) && !files_parse_numbered(name, id, &n);
+}
+
+void store_erase(const char *data_dir, const char *scratch_dir)
+{
+    struct files f;
+    unsigned n;
+    if (files_open(&f, data_dir, scratch_dir, NULL) < 0) /* somebody else has it now */
+        return;
+    const int folders[] = {f.spool_fd, f.results_fd, f.scratch_fd};
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+        (void)files_sweep(folders[i], keep_foreign, NULL, &n, NULL);
+    static const char *const names[] = {"store.db", "store.db-wal", "store.db-shm", "store.db-journal"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        (void)files_unlink(f.data_fd, names[i], NULL);
+    (void)rmdir(f.scratch_dir); /* in this order: scratch is usually within the data folder */
+    (void)unlinkat(f.data_fd, "spool", AT_REMOVEDIR);
+    (void)unlinkat(f.data_fd, "results", AT_REMOVEDIR);
+    (void)files_unlink(f.data_fd, "lock", NULL);
+    (void)rmdir(f.data_dir);
+    files_done(&f);
 }
 
 unsigned store_recovered(const struct store *s)

@@ -34,6 +34,11 @@ int store_open(struct uv_loop_s *loop, const struct store_config *config, struct
 /* Runs the loop until the accepted jobs are done (their callbacks are called), then closes. NULL is accepted.
  */
 void store_close(struct store *s);
+/*
+ * Removes a closed store with all its tasks, for a private supervisor whose data nobody will ask for again. Only our own names go, and the
+ * folders only when they are empty then; what could not be removed stays.
+ */
+void store_erase(const char *data_dir, const char *scratch_dir);
 /* What was recovered at the start. */
 unsigned store_recovered(const struct store *s);
 unsigned store_swept(const struct store *s);

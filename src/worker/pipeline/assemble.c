@@ -1,4 +1,5 @@
-/* Blocks become items in their order; list items are gathered in (nested) groups, captions become children of what they describe. */
+/* Blocks become items in their order; list items are gathered in (nested) groups, captions become children of
+ * what they describe. */
 #include "worker/pipeline/assemble.h"
 
 #include <stdlib.h>
@@ -32,7 +33,8 @@ static void add_list_item(struct document *d, struct lists *l, const struct bloc
     while (l->depth > depth)
         l->depth--;
     if (l->depth < depth) {
-        l->group[l->depth] = document_add(d, l->depth == 0 ? DOC_BODY : l->item[l->depth - 1], DOC_GROUP_LIST, "list");
+        l->group[l->depth] = document_add(d, l->depth == 0 ? DOC_BODY : l->item[l->depth - 1], DOC_GROUP_LIST,
+                                          "list");
         l->depth++;
     }
     int i = add_item(d, l->group[depth - 1], DOC_LIST_ITEM, b);
@@ -44,7 +46,8 @@ static void add_list_item(struct document *d, struct lists *l, const struct bloc
 static void add_captions(struct document *d, const struct blocks *bs, size_t owner, int item)
 {
     for (size_t i = 0; i < bs->count; i++)
-        if (bs->items[i].kind == BLOCK_CAPTION && bs->items[i].caption_of == (int)owner && !bs->items[i].dropped)
+        if (bs->items[i].kind == BLOCK_CAPTION && bs->items[i].caption_of == (int)owner &&
+            !bs->items[i].dropped)
             add_item(d, item, DOC_CAPTION, &bs->items[i]);
 }
 
@@ -68,34 +71,26 @@ static void add_picture(struct document *d, struct blocks *bs, size_t k)
     struct block *b = &bs->items[k];
     int i = add_item(d, DOC_BODY, DOC_PICTURE, b);
     if (b->figure.png)
-        document_set_picture(d, i, b->figure.png, b->figure.png_bytes, b->figure.width_px, b->figure.height_px, b->figure.dpi);
+        document_set_picture(d, i, b->figure.png, b->figure.png_bytes, b->figure.width_px,
+                             b->figure.height_px, b->figure.dpi);
     add_captions(d, bs, k, i);
 }
 
 static enum doc_label label_of(enum block_kind kind)
 {
     switch (kind) {
-    case BLOCK_TITLE:
-        return DOC_TITLE;
-    case BLOCK_HEADING:
-        return DOC_SECTION_HEADER;
-    case BLOCK_CAPTION:
-        return DOC_CAPTION;
-    case BLOCK_FOOTNOTE:
-        return DOC_FOOTNOTE;
-    case BLOCK_CODE:
-        return DOC_CODE;
-    case BLOCK_FORMULA:
-        return DOC_FORMULA;
-    case BLOCK_PAGE_HEADER:
-        return DOC_PAGE_HEADER;
-    case BLOCK_PAGE_FOOTER:
-        return DOC_PAGE_FOOTER;
+    case BLOCK_TITLE: return DOC_TITLE;
+    case BLOCK_HEADING: return DOC_SECTION_HEADER;
+    case BLOCK_CAPTION: return DOC_CAPTION;
+    case BLOCK_FOOTNOTE: return DOC_FOOTNOTE;
+    case BLOCK_CODE: return DOC_CODE;
+    case BLOCK_FORMULA: return DOC_FORMULA;
+    case BLOCK_PAGE_HEADER: return DOC_PAGE_HEADER;
+    case BLOCK_PAGE_FOOTER: return DOC_PAGE_FOOTER;
     case BLOCK_TEXT:
     case BLOCK_LIST_ITEM:
     case BLOCK_TABLE:
-    case BLOCK_PICTURE:
-        break;
+    case BLOCK_PICTURE: break;
     }
     return DOC_TEXT;
 }

@@ -1,6 +1,7 @@
 /*
- * From lines to paragraphs. The order of lines comes from order.c; inside a column leaf, lines of one row are put together and rows become one block
- * until the leading, the style, an indent, a list marker or an early line end says that something new begins.
+ * From lines to paragraphs. The order of lines comes from order.c; inside a column leaf, lines of one row are
+ * put together and rows become one block until the leading, the style, an indent, a list marker or an early
+ * line end says that something new begins.
  */
 #include "worker/pipeline/blocks.h"
 
@@ -83,8 +84,13 @@ static void put_line(struct rows *rows, const struct line *l, int leaf)
         return;
     }
     r = VEC_PUSH(rows->items, rows->count, rows->cap);
-    *r = (struct row){.box = l->box, .baseline = l->baseline_pt, .size = l->size_pt, .flags = l->flags,
-                      .text = xstrdup(l->text), .leaf = leaf, .solid = -1,
+    *r = (struct row){.box = l->box,
+                      .baseline = l->baseline_pt,
+                      .size = l->size_pt,
+                      .flags = l->flags,
+                      .text = xstrdup(l->text),
+                      .leaf = leaf,
+                      .solid = -1,
                       .first_word = l->word_count > 0 ? box_width(l->words[0].box) : box_width(l->box)};
 }
 
@@ -162,9 +168,10 @@ static bool starts_item(const struct row *r)
     return text_marker(r->text, &enumerated, &value) > 0;
 }
 
-/* Does something new begin with row b, which follows a? first: the block's first row; c: the row behind b or NULL. */
-static bool begins_block(const struct row *first, const struct row *a, const struct row *b, const struct row *c,
-                         const struct column *col)
+/* Does something new begin with row b, which follows a? first: the block's first row; c: the row behind b or
+ * NULL. */
+static bool begins_block(const struct row *first, const struct row *a, const struct row *b,
+                         const struct row *c, const struct column *col)
 {
     if (a->solid != -1 || b->solid != -1)
         return true;
@@ -204,7 +211,8 @@ static bool begins_block(const struct row *first, const struct row *a, const str
         return true;
     /* The next word would have fitted: the line was ended on purpose. */
     bool fits = slack > b->first_word + 1.2f * em;
-    return fits && new_start && (text_ends_sentence(a->text) || (slack > 0.35f * (col->right - col->left) && in_b <= in_a + em));
+    return fits && new_start &&
+           (text_ends_sentence(a->text) || (slack > 0.35f * (col->right - col->left) && in_b <= in_a + em));
 }
 
 static char *code_text(const struct rows *rows, size_t first, size_t end)
@@ -225,8 +233,8 @@ static char *code_text(const struct rows *rows, size_t first, size_t end)
     return buf_take(&b);
 }
 
-static void make_text_block(const struct page *p, const struct rows *rows, size_t first, size_t end, const struct column *col,
-                            struct blocks *ret)
+static void make_text_block(const struct page *p, const struct rows *rows, size_t first, size_t end,
+                            const struct column *col, struct blocks *ret)
 {
     const struct row *r = &rows->items[first], *last = &rows->items[end - 1];
     struct block *b = blocks_push(ret);
@@ -260,8 +268,12 @@ static void make_text_block(const struct page *p, const struct rows *rows, size_
     b->column_right_pt = col->right;
     b->indent_pt = r->box.left - col->left;
     b->right_slack_pt = col->right - last->box.right;
-    b->gap_above_pt = first > 0 && rows->items[first - 1].leaf == r->leaf ? r->box.top - rows->items[first - 1].box.bottom : 1000;
-    b->gap_below_pt = end < rows->count && rows->items[end].leaf == r->leaf ? rows->items[end].box.top - last->box.bottom : 1000;
+    b->gap_above_pt = first > 0 && rows->items[first - 1].leaf == r->leaf
+                          ? r->box.top - rows->items[first - 1].box.bottom
+                          : 1000;
+    b->gap_below_pt = end < rows->count && rows->items[end].leaf == r->leaf
+                          ? rows->items[end].box.top - last->box.bottom
+                          : 1000;
     float best = 0.5f;
     for (size_t i = 0; i < p->regions.count; i++) {
         float share = box_share_in(b->box, p->regions.items[i].box);
@@ -300,7 +312,8 @@ static void take_page_number_row(struct page *p, bool top, struct blocks *ret)
     struct line *edge = NULL;
     for (size_t i = 0; i < p->lines.count; i++) {
         struct line *l = &p->lines.items[i];
-        if (l->turn == 0 && !l->taken && (!edge || (top ? l->box.top < edge->box.top : l->box.bottom > edge->box.bottom)))
+        if (l->turn == 0 && !l->taken &&
+            (!edge || (top ? l->box.top < edge->box.top : l->box.bottom > edge->box.bottom)))
             edge = l;
     }
     if (!edge || (top ? edge->box.bottom > zone * p->height_pt : edge->box.top < (1 - zone) * p->height_pt))

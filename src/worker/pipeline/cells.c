@@ -66,7 +66,8 @@ size_t grid_fill(struct grid *g, struct lines *lines)
         const struct grid_cell *prev = NULL;
         for (size_t w = 0; w < l->word_count; w++) {
             const struct word *word = &l->words[w];
-            struct grid_cell *c = cell_at(g, (word->box.left + word->box.right) / 2, (word->box.top + word->box.bottom) / 2);
+            struct grid_cell *c = cell_at(g, (word->box.left + word->box.right) / 2,
+                                          (word->box.top + word->box.bottom) / 2);
             if (!c)
                 continue;
             hit++;
@@ -106,11 +107,13 @@ bool table_of_model(struct page *p, const struct ipc_grid *in, float pt_per_px, 
     struct grid g = {.box = box, .rows = in->rows, .cols = in->cols, .score = in->score};
     for (size_t i = 0; i < in->count; i++) {
         const struct ipc_cell *c = &in->items[i];
-        struct doc_box b = {c->box.left * pt_per_px, c->box.top * pt_per_px, c->box.right * pt_per_px, c->box.bottom * pt_per_px};
+        struct doc_box b = {c->box.left * pt_per_px, c->box.top * pt_per_px, c->box.right * pt_per_px,
+                            c->box.bottom * pt_per_px};
         struct grid_cell *cell = grid_push(&g, c->row, c->col, MAX(c->row_span, 1), MAX(c->col_span, 1), b);
         cell->header = c->header;
     }
-    /* The model's boxes hug the text, not always all of it: each line goes to the cell that it overlaps most, else to the nearest. */
+    /* The model's boxes hug the text, not always all of it: each line goes to the cell that it overlaps most,
+     * else to the nearest. */
     struct buf *text = xnew_array(struct buf, g.count);
     for (size_t i = 0; i < g.count; i++)
         text[i] = BUF_INIT(CELL_MAX_BYTES);
@@ -125,8 +128,12 @@ bool table_of_model(struct page *p, const struct ipc_grid *in, float pt_per_px, 
         float best_score = -1e9f;
         for (size_t k = 0; k < g.count; k++) {
             float share = box_share_in(lines[i]->box, g.cells[k].box);
-            float dx = MAX(MAX(g.cells[k].box.left - lines[i]->box.right, lines[i]->box.left - g.cells[k].box.right), 0.0f);
-            float dy = MAX(MAX(g.cells[k].box.top - lines[i]->box.bottom, lines[i]->box.top - g.cells[k].box.bottom), 0.0f);
+            float dx = MAX(
+                MAX(g.cells[k].box.left - lines[i]->box.right, lines[i]->box.left - g.cells[k].box.right),
+                0.0f);
+            float dy = MAX(
+                MAX(g.cells[k].box.top - lines[i]->box.bottom, lines[i]->box.top - g.cells[k].box.bottom),
+                0.0f);
             float score = share * 1000 - dx - 2 * dy;
             if (score > best_score) {
                 best_score = score;

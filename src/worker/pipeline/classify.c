@@ -1,6 +1,7 @@
 /*
- * Labels by the rules that a reader's eye follows: what is larger or bolder than the body and stands alone is a heading, what starts with a marker is a
- * list item, what stands beside a table and says "Table 2" is its caption. Layout-model hints only ever add evidence.
+ * Labels by the rules that a reader's eye follows: what is larger or bolder than the body and stands alone is
+ * a heading, what starts with a marker is a list item, what stands beside a table and says "Table 2" is its
+ * caption. Layout-model hints only ever add evidence.
  */
 #include "worker/pipeline/classify.h"
 
@@ -51,7 +52,8 @@ static struct statistics measure(const struct blocks *bs)
         }
     }
     free(chars);
-    return (struct statistics){.body_size = best > 0 ? (float)best / 4 : 10.0f, .body_bold = bold * 2 > total};
+    return (struct statistics){.body_size = best > 0 ? (float)best / 4 : 10.0f,
+                               .body_bold = bold * 2 > total};
 }
 
 static bool has_letters(const char *s)
@@ -88,7 +90,8 @@ static bool ends_like_prose(const char *s)
 static bool is_heading(const struct block *b, const struct statistics *st)
 {
     size_t len = strlen(b->text);
-    if (b->kind != BLOCK_TEXT || b->turned || b->line_count > 3 || utf8_count(b->text, len) > HEADING_MAX_CHARS || !has_letters(b->text) ||
+    if (b->kind != BLOCK_TEXT || b->turned || b->line_count > 3 ||
+        utf8_count(b->text, len) > HEADING_MAX_CHARS || !has_letters(b->text) ||
         (b->flags & LINE_IN_PICTURE) || text_caption_kind(b->text) != 0)
         return false;
     bool ocr = (b->flags & LINE_OCR) != 0, enumerated;
@@ -116,7 +119,8 @@ static bool is_heading(const struct block *b, const struct statistics *st)
         return text_last(b->text) != ':' || number > 0 || ratio > 1.05f;
     if (number > 0 && isolated && ratio > 1.04f)
         return true;
-    return all_caps(b->text) && isolated && ratio > 0.97f && b->gap_below_pt > 0.2f * b->size_pt && len > 5 && len < 80;
+    return all_caps(b->text) && isolated && ratio > 0.97f && b->gap_below_pt > 0.2f * b->size_pt && len > 5 &&
+           len < 80;
 }
 
 /* Levels from the sizes that headings have, largest first; numbering wins where there is one. */
@@ -128,7 +132,8 @@ static void set_levels(struct blocks *bs)
         float next = 0;
         for (size_t i = 0; i < bs->count; i++) {
             const struct block *b = &bs->items[i];
-            if (b->kind == BLOCK_HEADING && b->size_pt > next && (n == 0 || b->size_pt < sizes[n - 1] * 0.93f))
+            if (b->kind == BLOCK_HEADING && b->size_pt > next &&
+                (n == 0 || b->size_pt < sizes[n - 1] * 0.93f))
                 next = b->size_pt;
         }
         if (next <= 0 || n == LEVELS_MAX)
@@ -174,7 +179,9 @@ static void find_list_items(struct blocks *bs)
         struct block *b = &bs->items[i];
         bool enumerated = false;
         int value = 0;
-        size_t n = b->kind == BLOCK_TEXT && !b->turned && !(b->flags & LINE_IN_PICTURE) ? text_marker(b->text, &enumerated, &value) : 0;
+        size_t n = b->kind == BLOCK_TEXT && !b->turned && !(b->flags & LINE_IN_PICTURE)
+                       ? text_marker(b->text, &enumerated, &value)
+                       : 0;
         if (n == 0 || b->text[n] == '\0')
             continue;
         if (enumerated && value != 1 && (value != last_value + 1 || since > 30)) {
@@ -252,7 +259,8 @@ static void find_captions(struct blocks *bs)
         for (size_t k = 0; k < bs->count; k++) {
             const struct block *t = &bs->items[k];
             bool fits = (t->kind == BLOCK_TABLE && kind != 'f' && kind != 'c') ||
-                        (t->kind == BLOCK_PICTURE && kind != 't' && kind != 'c') || (t->kind == BLOCK_CODE && kind == 'c');
+                        (t->kind == BLOCK_PICTURE && kind != 't' && kind != 'c') ||
+                        (t->kind == BLOCK_CODE && kind == 'c');
             if (!fits || t->page_no != b->page_no || box_overlap_x(t->box, b->box) <= 0)
                 continue;
             float d = distance_y(t->box, b->box);
@@ -266,36 +274,42 @@ static void find_captions(struct blocks *bs)
     }
 }
 
-static void find_footnotes(struct blocks *bs, const struct statistics *st, const struct page_size *pages, size_t page_count)
+static void find_footnotes(struct blocks *bs, const struct statistics *st, const struct page_size *pages,
+                           size_t page_count)
 {
     for (size_t i = 0; i < bs->count; i++) {
         struct block *b = &bs->items[i];
-        if ((b->kind != BLOCK_TEXT && b->kind != BLOCK_LIST_ITEM) || b->flags & (LINE_OCR | LINE_MONO) || b->size_pt > 0.92f * st->body_size)
+        if ((b->kind != BLOCK_TEXT && b->kind != BLOCK_LIST_ITEM) || b->flags & (LINE_OCR | LINE_MONO) ||
+            b->size_pt > 0.92f * st->body_size)
             continue;
         float height = 0;
         for (size_t k = 0; k < page_count; k++)
             if (pages[k].page_no == b->page_no)
                 height = pages[k].height_pt;
         uint32_t c = text_first(b->text);
-        bool mark = (c >= '0' && c <= '9') || c == '*' || c == 0x2020 || c == 0x2021 || c == 0xb9 || c == 0xb2 || c == 0xb3;
+        bool mark = (c >= '0' && c <= '9') || c == '*' || c == 0x2020 || c == 0x2021 || c == 0xb9 ||
+                    c == 0xb2 || c == 0xb3;
         if (mark && b->kind == BLOCK_TEXT && b->box.top > 0.6f * height)
             b->kind = BLOCK_FOOTNOTE;
     }
 }
 
-/* A paragraph that stops in the middle of a sentence at the end of a column goes on at the start of the next one. */
+/* A paragraph that stops in the middle of a sentence at the end of a column goes on at the start of the next
+ * one. */
 static void join_paragraphs(struct blocks *bs)
 {
     struct block *open = NULL;
     for (size_t i = 0; i < bs->count; i++) {
         struct block *b = &bs->items[i];
-        if (b->dropped || b->kind == BLOCK_PAGE_HEADER || b->kind == BLOCK_PAGE_FOOTER || b->kind == BLOCK_FOOTNOTE ||
-            b->kind == BLOCK_CAPTION || b->kind == BLOCK_TABLE || b->kind == BLOCK_PICTURE)
+        if (b->dropped || b->kind == BLOCK_PAGE_HEADER || b->kind == BLOCK_PAGE_FOOTER ||
+            b->kind == BLOCK_FOOTNOTE || b->kind == BLOCK_CAPTION || b->kind == BLOCK_TABLE ||
+            b->kind == BLOCK_PICTURE)
             continue;
         bool elsewhere = open && (open->page_no != b->page_no || open->column != b->column);
         bool near_page = open && b->page_no - open->page_no <= 1;
-        if (elsewhere && near_page && !b->turned && b->kind == BLOCK_TEXT && (open->kind == BLOCK_TEXT || open->kind == BLOCK_LIST_ITEM) &&
-            open->next_page_no == 0 && !text_ends_sentence(open->text) && text_is_lower(text_first(b->text)) &&
+        if (elsewhere && near_page && !b->turned && b->kind == BLOCK_TEXT &&
+            (open->kind == BLOCK_TEXT || open->kind == BLOCK_LIST_ITEM) && open->next_page_no == 0 &&
+            !text_ends_sentence(open->text) && text_is_lower(text_first(b->text)) &&
             fabsf(open->size_pt - b->size_pt) < (b->flags & LINE_OCR ? 0.25f : 0.08f) * b->size_pt &&
             strlen(open->text) > 40) {
             struct buf t = BUF_INIT(16u * 1024 * 1024);

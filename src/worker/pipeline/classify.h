@@ -9,10 +9,12 @@ struct page_size {
     float width_pt, height_pt;
 };
 
-/* Sets kind, level, marker and caption_of of all blocks, and joins paragraphs that go on in the next column or on the next page. */
+/* Sets kind, level, marker and caption_of of all blocks, and joins paragraphs that go on in the next column
+ * or on the next page. */
 void classify_blocks(struct blocks *bs, const struct page_size *pages, size_t page_count);
 
-/* Running heads: blocks near the top or bottom edge whose text repeats on other pages (digits do not count). */
+/* Running heads: blocks near the top or bottom edge whose text repeats on other pages (digits do not count).
+ */
 void classify_furniture(struct blocks *bs, const struct page_size *pages, size_t page_count);
 
 #endif

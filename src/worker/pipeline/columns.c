@@ -1,6 +1,7 @@
 /*
- * Tables without a lattice: rows of text whose pieces line up in columns, between horizontal rules (the way of books) or by themselves. The columns
- * are the gaps that the fullest rows leave open; a piece that crosses gaps spans them. What reads like columns of prose is refused.
+ * Tables without a lattice: rows of text whose pieces line up in columns, between horizontal rules (the way
+ * of books) or by themselves. The columns are the gaps that the fullest rows leave open; a piece that crosses
+ * gaps spans them. What reads like columns of prose is refused.
  */
 #include <ctype.h>
 #include <math.h>
@@ -139,7 +140,8 @@ static bool reads_like_table(const struct area *a, bool sure)
             chars += utf8_count(l->text, strlen(l->text));
             for (int c = 0; c < a->cols; c++)
                 if (l->box.left >= a->left[c] - 2 && l->box.right <= a->right[c] + 2)
-                    full += box_width(l->box) > 0.85f * (a->right[c] - a->left[c]) && box_width(l->box) > 8 * a->em;
+                    full += box_width(l->box) > 0.85f * (a->right[c] - a->left[c]) &&
+                            box_width(l->box) > 8 * a->em;
         }
     }
     if (sure)
@@ -183,42 +185,105 @@ static void add_text(struct grid_cell *c, const char *text)
     c->text = buf_take(&b);
 }
 
-/* For every text row its table row: header rows between two rules are one row; so are rows that only go on with a wrapped cell. */
-static int number_rows(const struct page *p, const struct area *a, struct doc_box box, int *ret)
+static int compare_segments(const void *pa, const void *pb)
 {
+    const struct reader_segment *a = pa, *b = pb;
+    if (fabsf(a->y0 - b->y0) > 1.5f)
+        return a->y0 < b->y0 ? -1 : 1;
+    return a->x0 < b->x0 ? -1 : a->x0 > b->x0;
+}
+
+/*
+ * Horizontal rules from the top, the pieces of one (drawn column by column) put together: those up to 36 pt
+ * apart at one height, when most of the length is drawn.
+ */
+static struct reader_segment *find_levels(const struct page *p, size_t *ret_count)
+{
+    struct reader_segment *h = xnew_array(struct reader_segment, p->rule_count + 1);
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < p->rule_count && n < 4000; i++)
+        if (p->rules[i].x1 - p->rules[i].x0 > 4 && p->rules[i].y1 - p->rules[i].y0 < 4)
+            h[n++] = p->rules[i];
+    qsort(h, n, sizeof(*h), compare_segments);
+    float drawn = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct reader_segment *last = kept > 0 ? &h[kept - 1] : NULL;
+        float len = h[i].x1 - h[i].x0;
+        if (last && fabsf(h[i].y0 - last->y0) < 1.6f && h[i].x0 - last->x1 < 36 &&
+            drawn + len > 0.75f * (MAX(h[i].x1, last->x1) - last->x0)) {
+            drawn += MAX(h[i].x1 - MAX(last->x1, h[i].x0), 0.0f);
+            last->x1 = MAX(last->x1, h[i].x1);
+        } else {
+            h[kept++] = h[i];
+            drawn = len;
+        }
+    }
+    *ret_count = kept;
+    return h;
+}
+
+/* For every text row its table row: header rows between two rules are one row; so are rows that only go on
+ * with a wrapped cell. */
+static int number_rows(const struct page *p, const struct area *a, struct doc_box box, int *ret,
+                       int *ret_header_rows)
+{
+    size_t level_count = 0, header_end = 0;
+    struct reader_segment *levels = find_levels(p, &level_count);
+    float cut = 0;
     int n = 0;
-    float cut[2] = {box.top, 0};
-    size_t header_end = 0;
     /* The first rule over (nearly) the whole width below the first row ends the header. */
-    for (size_t i = 0; i < p->rule_count; i++) {
-        const struct reader_segment *s = &p->rules[i];
-        if (s->x1 - s->x0 > 0.8f * box_width(box) && a->row_count > 0 && s->y0 > a->rows[0].baseline && (cut[1] == 0 || s->y0 < cut[1]))
-            cut[1] = s->y0;
+    for (size_t i = 0; i < level_count && cut <= 0; i++) {
+        const struct reader_segment *s = &levels[i];
+        float covered = MIN(s->x1, box.right) - MAX(s->x0, box.left);
+        if (covered > 0.8f * box_width(box) && s->y0 > a->rows[0].baseline)
+            cut = s->y0;
     }
     for (size_t i = 0; i < a->row_count; i++)
-        if (a->rows[i].baseline < cut[1])
+        if (a->rows[i].baseline < cut)
             header_end = i + 1;
     if (header_end > 8 || header_end == a->row_count)
         header_end = 0;
+    *ret_header_rows = 0;
     for (size_t i = 0; i < a->row_count; i++) {
         bool new_row = i == 0 || i >= header_end;
-        if (!new_row) { /* a partial rule between header rows separates them */
-            for (size_t k = 0; k < p->rule_count; k++) {
-                const struct reader_segment *s = &p->rules[k];
-                new_row |= s->y0 > a->rows[i - 1].baseline && s->y0 < a->rows[i].baseline && s->x1 - s->x0 > 1.5f * a->em &&
-                           s->x0 >= box.left - 3 && s->x1 <= box.right + 3 && s->x1 - s->x0 > 2 * (s->y1 - s->y0);
-            }
+        for (size_t k = 0; k < level_count && !new_row;
+             k++) { /* a partial rule between header rows separates them */
+            const struct reader_segment *s = &levels[k];
+            new_row = s->y0 > a->rows[i - 1].baseline && s->y0 < a->rows[i].baseline &&
+                      s->x1 - s->x0 > 1.5f * a->em && s->x0 >= box.left - 3 && s->x1 <= box.right + 3;
         }
         n += new_row;
         ret[i] = n - 1;
+        if (i < header_end)
+            *ret_header_rows = n;
     }
+    free(levels);
     return n;
+}
+
+/* A heading of the lower header row with nothing above it stands for all header rows. */
+static void stretch_header(struct grid *g, int header_rows)
+{
+    for (size_t i = 0; i < g->count; i++) {
+        struct grid_cell *c = &g->cells[i];
+        bool free_above = header_rows > 1 && c->row == header_rows - 1;
+        for (size_t k = 0; k < g->count && free_above; k++) {
+            const struct grid_cell *o = &g->cells[k];
+            free_above = o->row >= c->row || o->col >= c->col + c->col_span || o->col + o->col_span <= c->col;
+        }
+        if (free_above) {
+            c->row_span += c->row;
+            c->row = 0;
+        }
+        c->header = c->row < header_rows;
+    }
 }
 
 static struct grid_cell *find_cell(struct grid *g, int row, int col)
 {
     for (size_t i = g->count; i > 0 && g->cells[i - 1].row >= row; i--)
-        if (g->cells[i - 1].row == row && col >= g->cells[i - 1].col && col < g->cells[i - 1].col + g->cells[i - 1].col_span)
+        if (g->cells[i - 1].row == row && col >= g->cells[i - 1].col &&
+            col < g->cells[i - 1].col + g->cells[i - 1].col_span)
             return &g->cells[i - 1];
     return NULL;
 }
@@ -227,7 +292,8 @@ static void make_table(struct page *p, struct area *a, struct doc_box box)
 {
     struct grid g = {.box = box, .cols = a->cols, .score = 0.8f};
     int *row_of = xnew_array(int, a->row_count + 1);
-    g.rows = number_rows(p, a, box, row_of);
+    int header_rows = 0;
+    g.rows = number_rows(p, a, box, row_of, &header_rows);
     for (size_t i = 0; i < a->row_count; i++)
         for (size_t k = 0; k < a->rows[i].count; k++) {
             struct line *l = a->lines[a->rows[i].first + k];
@@ -244,18 +310,21 @@ static void make_table(struct page *p, struct area *a, struct doc_box box)
             add_text(c, l->text);
             l->taken = true;
         }
+    stretch_header(&g, header_rows);
     /* Empty places are cells too. */
     size_t made = g.count;
-    bool *seen = xnew_array(bool, (size_t)g.rows * (size_t)g.cols);
+    bool *seen = xnew_array(bool, (size_t)g.rows *(size_t)g.cols);
     for (size_t i = 0; i < made; i++)
-        for (int c = g.cells[i].col; c < g.cells[i].col + g.cells[i].col_span; c++)
-            seen[g.cells[i].row * g.cols + c] = true;
+        for (int r = g.cells[i].row; r < g.cells[i].row + g.cells[i].row_span; r++)
+            for (int c = g.cells[i].col; c < g.cells[i].col + g.cells[i].col_span; c++)
+                seen[r * g.cols + c] = true;
     for (int i = 0; i < g.rows * g.cols; i++)
         if (!seen[i])
             grid_push(&g, i / g.cols, i % g.cols, 1, 1, box)->text = xstrdup("");
     free(seen);
     free(row_of);
-    grid_mark_header(&g);
+    if (header_rows == 0)
+        grid_mark_header(&g);
     struct grid *slot = VEC_PUSH(p->tables.items, p->tables.count, p->tables.cap);
     *slot = g;
 }
@@ -280,36 +349,24 @@ bool table_in_box(struct page *p, struct doc_box box)
     return try_box(p, box, true);
 }
 
-static int compare_segment_y(const void *pa, const void *pb)
-{
-    const struct reader_segment *a = pa, *b = pb;
-    return a->y0 < b->y0 ? -1 : a->y0 > b->y0;
-}
-
 /* Long horizontal rules of equal extent, one below the other, frame a table. */
 static void between_rules(struct page *p)
 {
-    struct reader_segment *h = xnew_array(struct reader_segment, p->rule_count + 1);
     size_t n = 0;
-    for (size_t i = 0; i < p->rule_count && n < 2000; i++)
-        if (p->rules[i].x1 - p->rules[i].x0 > 60 && p->rules[i].y1 - p->rules[i].y0 < 4)
-            h[n++] = p->rules[i];
-    qsort(h, n, sizeof(*h), compare_segment_y);
+    struct reader_segment *h = find_levels(p, &n);
     for (size_t i = 0; i < n; i++) {
-        size_t last = i;
-        for (size_t k = i + 1; k < n; k++)
-            if (fabsf(h[k].x0 - h[i].x0) < 6 && fabsf(h[k].x1 - h[i].x1) < 6 && h[k].y0 - h[last].y0 < 0.6f * p->height_pt)
-                last = k;
-        while (last > i) {
-            struct doc_box box = {h[i].x0 - 3, h[i].y0 - 1, h[i].x1 + 3, h[last].y0 + 1};
-            if (box_height(box) > 20 && try_box(p, box, false))
-                break;
-            do
-                last--;
-            while (last > i && (fabsf(h[last].x0 - h[i].x0) >= 6 || fabsf(h[last].x1 - h[i].x1) >= 6));
+        bool done = false;
+        for (size_t k = n; k > i + 1 && !done && h[i].x1 - h[i].x0 > 60; k--) {
+            const struct reader_segment *e = &h[k - 1];
+            if (fabsf(e->x0 - h[i].x0) >= 8 || fabsf(e->x1 - h[i].x1) >= 8 ||
+                e->y0 - h[i].y0 > 0.75f * p->height_pt || e->y0 - h[i].y0 < 20)
+                continue;
+            struct doc_box box = {h[i].x0 - 3, h[i].y0 - 1, h[i].x1 + 3, e->y0 + 1};
+            done = try_box(p, box, false);
+            if (done)
+                while (i + 1 < k)
+                    i++;
         }
-        if (last > i)
-            i = last;
     }
     free(h);
 }
@@ -322,7 +379,8 @@ static void by_alignment(struct page *p)
         if (a.rows[i].count < 3)
             continue;
         size_t end = i + 1, last = i, poor = 0;
-        while (end < a.row_count && a.rows[end].baseline - a.rows[end - 1].baseline < 3.2f * a.em && poor < 2) {
+        while (end < a.row_count && a.rows[end].baseline - a.rows[end - 1].baseline < 3.2f * a.em &&
+               poor < 2) {
             if (a.rows[end].count >= 3) {
                 last = end;
                 poor = 0;

@@ -8,7 +8,7 @@
 #include "worker/pipeline/geometry.h"
 #include "worker/pipeline/lines.h"
 
-#define FEW_CHARS 60          /* a stamp or a page number on a scan */
+#define FEW_CHARS 60 /* a stamp or a page number on a scan */
 #define BITMAP_MIN_SHARE 0.05f
 #define FIGURE_MIN_SHARE 0.004f
 #define FIGURES_MAX 500
@@ -82,7 +82,8 @@ void content_to_page(const struct reader_content *c, struct page *p)
         p->parse_score = 1.0f - (float)t.unmapped / (float)t.chars;
 }
 
-void content_find_bitmaps(const struct reader_content *c, const struct page *p, struct doc_box **ret, size_t *ret_count)
+void content_find_bitmaps(const struct reader_content *c, const struct page *p, struct doc_box **ret,
+                          size_t *ret_count)
 {
     *ret = xnew_array(struct doc_box, c->picture_count + 1);
     *ret_count = 0;
@@ -93,7 +94,8 @@ void content_find_bitmaps(const struct reader_content *c, const struct page *p, 
             continue;
         for (size_t k = 0; k < c->char_count && chars < 5; k++) {
             struct doc_box b = of_reader_box(c->chars[k].box);
-            chars += c->chars[k].codepoint > ' ' && box_has_point(box, (b.left + b.right) / 2, (b.top + b.bottom) / 2);
+            chars += c->chars[k].codepoint > ' ' &&
+                     box_has_point(box, (b.left + b.right) / 2, (b.top + b.bottom) / 2);
         }
         if (chars < 5)
             (*ret)[(*ret_count)++] = box;

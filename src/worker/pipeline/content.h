@@ -11,6 +11,7 @@ bool content_needs_reading(const struct reader_content *c, float width_pt, float
 void content_to_page(const struct reader_content *c, struct page *p);
 
 /* Bitmaps of more than 5 % of the page without text of their own; malloced. */
-void content_find_bitmaps(const struct reader_content *c, const struct page *p, struct doc_box **ret, size_t *ret_count);
+void content_find_bitmaps(const struct reader_content *c, const struct page *p, struct doc_box **ret,
+                          size_t *ret_count);
 
 #endif

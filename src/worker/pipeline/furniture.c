@@ -1,4 +1,5 @@
-/* Page headers and footers are found by repetition: the same text (but for digits) at the same edge of several pages. */
+/* Page headers and footers are found by repetition: the same text (but for digits) at the same edge of
+ * several pages. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,9 +58,11 @@ void classify_furniture(struct blocks *bs, const struct page_size *pages, size_t
             continue;
         }
         struct candidate *c = VEC_PUSH(list, count, cap);
-        *c = (struct candidate){i, top, top ? b->box.top : page->height_pt - b->box.bottom, text_shape(b->text)};
+        *c = (struct candidate){i, top, top ? b->box.top : page->height_pt - b->box.bottom,
+                                text_shape(b->text)};
     }
-    qsort(list, count, sizeof(*list), compare_candidates);
+    if (count > 1)
+        qsort(list, count, sizeof(*list), compare_candidates);
     for (size_t i = 0; i < count;) {
         size_t end = i + 1, other_pages = 0;
         while (end < count && list[end].top == list[i].top && strcmp(list[end].shape, list[i].shape) == 0) {

@@ -24,7 +24,8 @@ static inline float box_area(struct doc_box b)
 
 static inline struct doc_box box_union(struct doc_box a, struct doc_box b)
 {
-    return (struct doc_box){MIN(a.left, b.left), MIN(a.top, b.top), MAX(a.right, b.right), MAX(a.bottom, b.bottom)};
+    return (struct doc_box){MIN(a.left, b.left), MIN(a.top, b.top), MAX(a.right, b.right),
+                            MAX(a.bottom, b.bottom)};
 }
 
 static inline float box_overlap_x(struct doc_box a, struct doc_box b)

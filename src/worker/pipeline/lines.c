@@ -1,7 +1,8 @@
 /*
- * Lines from glyphs. First runs are followed in the order of the content stream (which is the author's order and keeps sub- and superscripts with
- * their word), then runs on one base line are joined from left to right when no wide gap lies between. Invariant: a line never spans a gap of more
- * than GAP_EM, so that table cells and columns are separate lines.
+ * Lines from glyphs. First runs are followed in the order of the content stream (which is the author's order
+ * and keeps sub- and superscripts with their word), then runs on one base line are joined from left to right
+ * when no wide gap lies between. Invariant: a line never spans a gap of more than GAP_EM, so that table cells
+ * and columns are separate lines.
  */
 #include "worker/pipeline/lines.h"
 
@@ -62,18 +63,15 @@ static int quarter_of(float angle_rad)
     return (int)lroundf(angle_rad / 1.57079633f) & 3;
 }
 
-/* Into the frame in which text of this turn runs to the right; and back. Angles are clockwise quarter turns on the page. */
+/* Into the frame in which text of this turn runs to the right; and back. Angles are clockwise quarter turns
+ * on the page. */
 static struct doc_box turn_box(struct doc_box b, int turn)
 {
     switch (turn) {
-    case 1:
-        return (struct doc_box){b.top, -b.right, b.bottom, -b.left};
-    case 2:
-        return (struct doc_box){-b.right, -b.bottom, -b.left, -b.top};
-    case 3:
-        return (struct doc_box){-b.bottom, b.left, -b.top, b.right};
-    default:
-        return b;
+    case 1: return (struct doc_box){b.top, -b.right, b.bottom, -b.left};
+    case 2: return (struct doc_box){-b.right, -b.bottom, -b.left, -b.top};
+    case 3: return (struct doc_box){-b.bottom, b.left, -b.top, b.right};
+    default: return b;
     }
 }
 
@@ -105,7 +103,8 @@ static bool continues(const struct builder *b, const struct run *r, const struct
     if (r->turn != turn || r->count == 0)
         return false;
     const struct glyph *last = &b->glyphs[r->first + r->count - 1];
-    float em = MAX(r->size, g->c->size_pt), gap = gap_between(last->box, g->box), shift = fabsf(g->base - r->base);
+    float em = MAX(r->size, g->c->size_pt), gap = gap_between(last->box, g->box),
+          shift = fabsf(g->base - r->base);
     if (gap > GAP_EM * em || gap < -1.5f * em)
         return false;
     if (shift <= 0.2f * em)
@@ -122,32 +121,41 @@ static void follow_stream(struct builder *b, const struct reader_content *c, boo
     struct run *r = NULL;
     for (size_t i = 0; i < c->char_count; i++) {
         const struct reader_char *ch = &c->chars[i];
-        if (ch->codepoint == ' ' || ch->codepoint == 0xa0 || ch->codepoint == '\t' || ch->codepoint == 0x3000) {
+        if (ch->codepoint == ' ' || ch->codepoint == 0xa0 || ch->codepoint == '\t' ||
+            ch->codepoint == 0x3000) {
             space = true;
             generated = (ch->flags & READER_CHAR_GENERATED) != 0;
             continue;
         }
-        if (ch->codepoint < ' ' || ch->codepoint == 0xfeff || (ch->codepoint >= 0x7f && ch->codepoint < 0xa0 && ch->codepoint != 0x85)) {
+        if (ch->codepoint < ' ' || ch->codepoint == 0xfeff ||
+            (ch->codepoint >= 0x7f && ch->codepoint < 0xa0 && ch->codepoint != 0x85)) {
             space |= ch->codepoint == '\n' || ch->codepoint == '\r';
             continue;
         }
-        if (((ch->flags & READER_CHAR_INVISIBLE) && !use_invisible) || !isfinite(ch->loose.left) || !isfinite(ch->loose.top))
+        if (((ch->flags & READER_CHAR_INVISIBLE) && !use_invisible) || !isfinite(ch->loose.left) ||
+            !isfinite(ch->loose.top))
             continue;
         int turn = quarter_of(ch->angle_rad);
         struct glyph g = {.c = ch, .space_before = space};
         struct doc_box loose = of_reader_box(ch->loose);
-        struct doc_box origin = turn_box((struct doc_box){ch->origin_x, ch->origin_y, ch->origin_x, ch->origin_y}, turn);
+        struct doc_box origin = turn_box(
+            (struct doc_box){ch->origin_x, ch->origin_y, ch->origin_x, ch->origin_y}, turn);
         g.box = turn_box(loose, turn);
         g.base = origin.top;
         if (r && r->turn == turn && is_double(b, r, &g))
             continue;
-        /* Letters set on a grid look spaced out to PDFium; on the grid of a type-writer face a space is a whole letter wide. */
+        /* Letters set on a grid look spaced out to PDFium; on the grid of a type-writer face a space is a
+         * whole letter wide. */
         if (space && generated && (ch->flags & READER_CHAR_MONO) && b->glyph_count > 0 &&
             gap_between(b->glyphs[b->glyph_count - 1].box, g.box) < 0.4f * ch->size_pt)
             g.space_before = false;
         if (!r || !continues(b, r, &g, turn)) {
             r = VEC_PUSH(b->runs, b->run_count, b->run_cap);
-            *r = (struct run){.first = b->glyph_count, .box = g.box, .base = g.base, .size = ch->size_pt, .turn = turn,
+            *r = (struct run){.first = b->glyph_count,
+                              .box = g.box,
+                              .base = g.base,
+                              .size = ch->size_pt,
+                              .turn = turn,
                               .rtl = text_is_rtl(ch->codepoint)};
         }
         if (ch->size_pt > r->size * 1.15f) { /* began with a superscript */
@@ -231,7 +239,9 @@ static void emit_line(const struct builder *b, struct run *runs, size_t count, s
             const struct glyph *g = &b->glyphs[i];
             bool cjk = text_is_cjk(g->c->codepoint) && text.len > 0 && text_is_cjk(text_last(text.data));
             bool gap = i == r->first && k > 0 && gap_between(prev, g->box) > SPACE_EM * r->size;
-            if (text.len > 0 && (gap || (g->space_before && !(i == r->first && k > 0 && gap_between(prev, g->box) < 0.05f * r->size))) &&
+            if (text.len > 0 &&
+                (gap || (g->space_before &&
+                         !(i == r->first && k > 0 && gap_between(prev, g->box) < 0.05f * r->size))) &&
                 !cjk) {
                 end_word(l, &text, &start, word_box);
                 buf_putc(&text, ' ');
@@ -275,7 +285,8 @@ static bool is_marker(const struct builder *b, const struct run *r)
 
 static bool same_text(const struct builder *b, const struct run *p, const struct run *q)
 {
-    if (p->count != q->count || gap_between(p->box, q->box) > -0.8f * MIN(box_width(p->box), box_width(q->box)))
+    if (p->count != q->count ||
+        gap_between(p->box, q->box) > -0.8f * MIN(box_width(p->box), box_width(q->box)))
         return false;
     for (size_t i = 0; i < p->count; i++)
         if (b->glyphs[p->first + i].c->codepoint != b->glyphs[q->first + i].c->codepoint)
@@ -313,7 +324,8 @@ void lines_of_content(const struct reader_content *c, struct lines *ret)
     struct text_layer layer = text_layer_count(c);
     struct builder b = {.glyphs = xnew_array(struct glyph, c->char_count)};
     follow_stream(&b, c, layer.invisible * 2 > layer.chars);
-    qsort(b.runs, b.run_count, sizeof(*b.runs), compare_runs);
+    if (b.run_count > 1)
+        qsort(b.runs, b.run_count, sizeof(*b.runs), compare_runs);
     size_t start = 0;
     for (size_t i = 1; i <= b.run_count; i++) {
         const struct run *s = &b.runs[start], *r = i < b.run_count ? &b.runs[i] : NULL;
@@ -334,11 +346,13 @@ void lines_of_ocr(const struct ipc_lines *in, float pt_per_px, unsigned extra_fl
             continue;
         struct doc_box box = {o->quad[0], o->quad[1], o->quad[0], o->quad[1]};
         for (int k = 1; k < 4; k++)
-            box = box_union(box, (struct doc_box){o->quad[2 * k], o->quad[2 * k + 1], o->quad[2 * k], o->quad[2 * k + 1]});
+            box = box_union(box, (struct doc_box){o->quad[2 * k], o->quad[2 * k + 1], o->quad[2 * k],
+                                                  o->quad[2 * k + 1]});
         float side = hypotf(o->quad[6] - o->quad[0], o->quad[7] - o->quad[1]);
         float dx = o->quad[2] - o->quad[0], dy = o->quad[3] - o->quad[1];
         struct line *l = lines_push(ret);
-        l->box = (struct doc_box){box.left * pt_per_px, box.top * pt_per_px, box.right * pt_per_px, box.bottom * pt_per_px};
+        l->box = (struct doc_box){box.left * pt_per_px, box.top * pt_per_px, box.right * pt_per_px,
+                                  box.bottom * pt_per_px};
         l->turn = fabsf(dy) > fabsf(dx) ? (dy > 0 ? 1 : 3) : 0;
         l->size_pt = side * pt_per_px * 0.72f; /* a detected line is about 1.4 em high */
         l->baseline_pt = l->box.bottom - 0.22f * side * pt_per_px;

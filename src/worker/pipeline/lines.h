@@ -12,7 +12,8 @@ struct text_layer {
 };
 struct text_layer text_layer_count(const struct reader_content *c);
 
-/* Appends the lines of the text layer: gaps wider than a word space end a line, so cells and columns stay apart. */
+/* Appends the lines of the text layer: gaps wider than a word space end a line, so cells and columns stay
+ * apart. */
 void lines_of_content(const struct reader_content *c, struct lines *ret);
 
 /* Appends recognised lines; pixels times pt_per_px are points. extra_flags is or-ed into each. */

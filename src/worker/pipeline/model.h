@@ -1,6 +1,7 @@
 /*
- * What the pipeline knows of a document while it works: lines of one page, and the blocks of all pages. A page's lines live until its
- * blocks are made; blocks live until the document is assembled. Boxes are points on the upright page.
+ * What the pipeline knows of a document while it works: lines of one page, and the blocks of all pages. A
+ * page's lines live until its blocks are made; blocks live until the document is assembled. Boxes are points
+ * on the upright page.
  */
 #ifndef PLATEN_WORKER_PIPELINE_MODEL_H
 #define PLATEN_WORKER_PIPELINE_MODEL_H
@@ -49,7 +50,8 @@ struct lines {
 void line_done(struct line *l);
 void lines_done(struct lines *ls);
 struct line *lines_push(struct lines *ls);
-/* Words by splitting the text at spaces, their boxes in proportion to the number of characters (for lines without glyph boxes). */
+/* Words by splitting the text at spaces, their boxes in proportion to the number of characters (for lines
+ * without glyph boxes). */
 void line_split_words(struct line *l);
 
 /* A table that has been found on a page. */
@@ -126,7 +128,7 @@ struct page {
     struct grids tables;
     struct figures figures;
     struct links links;
-    struct doc_picture *image; /* page picture, when asked for */
+    struct doc_picture *image;                               /* page picture, when asked for */
     float parse_score, layout_score, table_score, ocr_score; /* negative: none */
 };
 
@@ -166,8 +168,8 @@ struct block {
     float column_left_pt, column_right_pt;
     char *marker; /* list items */
     bool enumerated;
-    int hint;        /* enum ipc_region_label of the layout model, or -1 */
-    char *link;      /* all of it is one link */
+    int hint;   /* enum ipc_region_label of the layout model, or -1 */
+    char *link; /* all of it is one link */
     struct grid table;
     struct figure figure;
     int caption_of; /* index of the table or picture, or -1 */

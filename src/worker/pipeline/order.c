@@ -1,6 +1,7 @@
 /*
- * Recursive XY-cut. A plain cut at every blank row would tear columns whose lines share base lines, so blank rows only make bands, and runs of
- * bands that share a gutter become columns. Invariant: every box is placed exactly once.
+ * Recursive XY-cut. A plain cut at every blank row would tear columns whose lines share base lines, so blank
+ * rows only make bands, and runs of bands that share a gutter become columns. Invariant: every box is placed
+ * exactly once.
  */
 #include "worker/pipeline/order.h"
 
@@ -49,7 +50,8 @@ static int compare_interval(const void *pa, const void *pb)
     return a->low < b->low ? -1 : a->low > b->low;
 }
 
-/* Vertical middle of a box's text: lines of neighbouring rows overlap a little with their full font height. */
+/* Vertical middle of a box's text: lines of neighbouring rows overlap a little with their full font height.
+ */
 static struct interval core_y(struct doc_box b)
 {
     float cut = box_height(b) * 0.2f;
@@ -74,7 +76,8 @@ static size_t make_bands(const struct orderer *o, size_t *idx, size_t n, struct 
 }
 
 /* The x-projection of some boxes as sorted, disjoint intervals; joins gaps under min_gap. */
-static size_t project(const struct orderer *o, const size_t *idx, size_t n, float min_gap, struct interval *out)
+static size_t project(const struct orderer *o, const size_t *idx, size_t n, float min_gap,
+                      struct interval *out)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = (struct interval){o->boxes[idx[i]].box.left, o->boxes[idx[i]].box.right};
@@ -90,7 +93,8 @@ static size_t project(const struct orderer *o, const size_t *idx, size_t n, floa
 }
 
 /* Are these strips columns of running text (or blocks of their own), not words that happen to line up? */
-static bool strips_are_columns(const struct orderer *o, const size_t *idx, size_t n, const struct interval *strips, size_t count)
+static bool strips_are_columns(const struct orderer *o, const size_t *idx, size_t n,
+                               const struct interval *strips, size_t count)
 {
     for (size_t k = 0; k < count; k++) {
         size_t lines = 0;
@@ -106,7 +110,8 @@ static bool strips_are_columns(const struct orderer *o, const size_t *idx, size_
     return count > 1;
 }
 
-/* One band: its boxes row by row, each row in reading direction (insertion sort: rows overlap loosely, bands are small). */
+/* One band: its boxes row by row, each row in reading direction (insertion sort: rows overlap loosely, bands
+ * are small). */
 static bool comes_before(const struct orderer *o, struct doc_box a, struct doc_box b)
 {
     if (box_overlap_y(a, b) > 0.5f * MIN(box_height(a), box_height(b)))
@@ -131,7 +136,8 @@ static void place(struct orderer *o, size_t *idx, size_t n)
 static void order_region(struct orderer *o, size_t *idx, size_t n, int depth);
 
 /* Splits the boxes between the strips and orders each. */
-static void order_columns(struct orderer *o, const size_t *idx, size_t n, const struct interval *strips, size_t count, int depth)
+static void order_columns(struct orderer *o, const size_t *idx, size_t n, const struct interval *strips,
+                          size_t count, int depth)
 {
     size_t *part = xnew_array(size_t, n);
     for (size_t c = 0; c < count; c++) {
@@ -188,11 +194,13 @@ static void order_region(struct orderer *o, size_t *idx, size_t n, int depth)
     free(strips);
 }
 
-void order_boxes(const struct order_box *boxes, size_t n, float em, bool rtl, size_t *ret_order, int *ret_leaf)
+void order_boxes(const struct order_box *boxes, size_t n, float em, bool rtl, size_t *ret_order,
+                 int *ret_leaf)
 {
     if (n == 0)
         return;
-    struct orderer o = {.boxes = boxes, .em = em > 1 ? em : 10.0f, .rtl = rtl, .out = ret_order, .leaf = ret_leaf};
+    struct orderer o = {
+        .boxes = boxes, .em = em > 1 ? em : 10.0f, .rtl = rtl, .out = ret_order, .leaf = ret_leaf};
     size_t *idx = xnew_array(size_t, n);
     for (size_t i = 0; i < n; i++)
         idx[i] = i;

@@ -1,6 +1,7 @@
 /*
- * The drive over a document's pages. Up to three pages are under way: one is being rendered while the engine reads another, and a third waits to be
- * collected. Invariant: pages are collected in order, and each leaves either blocks or an error behind.
+ * The drive over a document's pages. Up to three pages are under way: one is being rendered while the engine
+ * reads another, and a third waits to be collected. Invariant: pages are collected in order, and each leaves
+ * either blocks or an error behind.
  */
 #include "worker/pipeline/pipeline.h"
 
@@ -47,8 +48,8 @@ static int check(const struct drive *d, struct err *err)
             return rc;
     }
     if (d->deadline_ms > 0 && clock_mono_ms() > d->deadline_ms)
-        return err_fail(err, ERR_TIMEOUT, "document_timeout of %.0f s is over after %d of %d pages", d->job->options->document_timeout_s,
-                        d->done, d->total);
+        return err_fail(err, ERR_TIMEOUT, "document_timeout of %.0f s is over after %d of %d pages",
+                        d->job->options->document_timeout_s, d->done, d->total);
     return 0;
 }
 
@@ -62,8 +63,13 @@ static void step_begin(struct drive *d, int slot, int index)
 {
     struct reading *r = &d->slots[slot];
     const struct convert_options *o = d->job->options;
-    *r = (struct reading){.reader = d->reader, .vision = d->job->vision, .options = o, .index = index, .id = (uint32_t)index * 2 + 1};
-    r->want_pictures = o->image_export_mode != IMAGE_EXPORT_PLACEHOLDER && (o->include_images || o->include_page_images);
+    *r = (struct reading){.reader = d->reader,
+                          .vision = d->job->vision,
+                          .options = o,
+                          .index = index,
+                          .id = (uint32_t)index * 2 + 1};
+    r->want_pictures = o->image_export_mode != IMAGE_EXPORT_PLACEHOLDER &&
+                       (o->include_images || o->include_page_images);
     page_init(&r->page, index + 1, 0, 0);
     d->errors[slot] = ERR_INIT;
     d->sent[slot] = reading_begin(r, &d->errors[slot]);
@@ -123,7 +129,8 @@ static int drive_pages(struct drive *d, int first, int last, struct err *err)
         if (begun <= last && begun - ended < IN_FLIGHT) {
             step_begin(d, begun % IN_FLIGHT, begun);
             begun++;
-            /* A page is sent once the next one is being prepared, so that its orientation is there without a wait. */
+            /* A page is sent once the next one is being prepared, so that its orientation is there without a
+             * wait. */
             if (begun <= last && begun - sent < 2)
                 continue;
         }
@@ -150,7 +157,8 @@ static int open_source(struct drive *d, struct err *err)
     const struct pipeline_job *job = d->job;
     enum reader_format format = reader_sniff(job->fd, job->filename);
     if (format != READER_PDF && format != READER_IMAGE)
-        return err_fail(err, ERR_UNSUPPORTED, "%s: %s files cannot be converted by this version", job->filename, reader_format_name(format));
+        return err_fail(err, ERR_UNSUPPORTED, "%s: %s files cannot be converted by this version",
+                        job->filename, reader_format_name(format));
     struct reader_limits limits = {.max_pages = job->max_pages};
     const char *password = job->options->password ? job->options->password : "";
     int rc = reader_open(job->fd, format, password, &limits, &d->reader, err);
@@ -168,10 +176,11 @@ static int run(struct drive *d, struct err *err)
     if (rc != 0)
         return rc;
     int count = reader_page_count(d->reader);
-    int64_t first = MAX(o->page_first, 1) - 1, last = MIN(o->page_last > 0 ? o->page_last : INT64_MAX, (int64_t)count) - 1;
+    int64_t first = MAX(o->page_first, 1) - 1,
+            last = MIN(o->page_last > 0 ? o->page_last : INT64_MAX, (int64_t)count) - 1;
     if (first > last)
-        return err_fail(err, ERR_ARG, "%s: page_range starts at page %lld, but the document has %d", d->job->filename,
-                        (long long)o->page_first, count);
+        return err_fail(err, ERR_ARG, "%s: page_range starts at page %lld, but the document has %d",
+                        d->job->filename, (long long)o->page_first, count);
     d->total = (int)(last - first + 1);
     if (o->document_timeout_s > 0)
         d->deadline_ms = clock_mono_ms() + (int64_t)(o->document_timeout_s * 1000);

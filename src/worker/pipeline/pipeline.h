@@ -1,4 +1,5 @@
-/* A source file → a document. Formats with pages only; sees no HTTP and no process but the engine behind struct vision. */
+/* A source file → a document. Formats with pages only; sees no HTTP and no process but the engine behind
+ * struct vision. */
 #ifndef PLATEN_WORKER_PIPELINE_PIPELINE_H
 #define PLATEN_WORKER_PIPELINE_PIPELINE_H
 
@@ -21,14 +22,15 @@ struct pipeline_job {
     const char *filename;
     const struct convert_options *options;
     int64_t max_pages;
-    const struct vision *vision; /* NULL: text layers only */
+    const struct vision *vision;        /* NULL: text layers only */
     const struct pipeline_hooks *hooks; /* NULL: none */
 };
 
 /*
- * The document with the pages that could be read; a page that could not is a page error in it. Fails when the file cannot be opened (ERR_FORMAT,
- * ERR_AUTH, ERR_LIMIT, ERR_UNSUPPORTED), the engine is gone (ERR_CRASH, ERR_TIMEOUT), no page could be read, or a page failed under
- * abort_on_error. A document timeout keeps the pages that are done.
+ * The document with the pages that could be read; a page that could not is a page error in it. Fails when the
+ * file cannot be opened (ERR_FORMAT, ERR_AUTH, ERR_LIMIT, ERR_UNSUPPORTED), the engine is gone (ERR_CRASH,
+ * ERR_TIMEOUT), no page could be read, or a page failed under abort_on_error. A document timeout keeps the
+ * pages that are done.
  */
 int pipeline_convert(const struct pipeline_job *job, struct document **ret, struct err *err);
 

@@ -1,6 +1,6 @@
 /*
- * The steps of one page. Digital pages are done after the first step; a picture of a page goes through all three. The page image is freed as soon as
- * the engine holds its copy, unless pictures are to be cut from it.
+ * The steps of one page. Digital pages are done after the first step; a picture of a page goes through all
+ * three. The page image is freed as soon as the engine holds its copy, unless pictures are to be cut from it.
  */
 #include "worker/pipeline/reading.h"
 
@@ -21,11 +21,13 @@
 #define TABLE_MIN_SCORE 0.5f
 #define BITMAP_DPI 150.0f
 
-static int png_of(const struct image *im, struct doc_box box, float px_per_pt, struct figure *f, struct err *err)
+static int png_of(const struct image *im, struct doc_box box, float px_per_pt, struct figure *f,
+                  struct err *err)
 {
     CLEANUP(image_freep) struct image *crop = NULL;
     int left = MAX((int)floorf(box.left * px_per_pt), 0), top = MAX((int)floorf(box.top * px_per_pt), 0);
-    int right = MIN((int)ceilf(box.right * px_per_pt), im->width_px), bottom = MIN((int)ceilf(box.bottom * px_per_pt), im->height_px);
+    int right = MIN((int)ceilf(box.right * px_per_pt), im->width_px),
+        bottom = MIN((int)ceilf(box.bottom * px_per_pt), im->height_px);
     if (right - left < 2 || bottom - top < 2)
         return 0;
     int rc = image_crop(im, left, top, right, bottom, &crop, err);
@@ -135,8 +137,8 @@ static int ask_read(struct reading *r, struct err *err)
     float w = (float)r->image->width_px, h = (float)r->image->height_px;
     for (size_t i = 0; i < r->bitmap_count; i++) {
         struct doc_box b = r->bitmaps[i];
-        struct ipc_box px = {MAX(b.left / r->pt_per_px, 0.0f), MAX(b.top / r->pt_per_px, 0.0f), MIN(b.right / r->pt_per_px, w),
-                             MIN(b.bottom / r->pt_per_px, h)};
+        struct ipc_box px = {MAX(b.left / r->pt_per_px, 0.0f), MAX(b.top / r->pt_per_px, 0.0f),
+                             MIN(b.right / r->pt_per_px, w), MIN(b.bottom / r->pt_per_px, h)};
         if (px.right - px.left >= 4 && px.bottom - px.top >= 4)
             boxes[ask.region_count++] = px;
     }
@@ -206,7 +208,8 @@ static void put_regions(struct reading *r, const struct ipc_regions *in)
     for (size_t i = 0; i < in->count; i++) {
         const struct ipc_region *o = &in->items[i];
         struct region *n = VEC_PUSH(r->page.regions.items, r->page.regions.count, r->page.regions.cap);
-        *n = (struct region){(enum ipc_region_label)o->label, o->score,
+        *n = (struct region){(enum ipc_region_label)o->label,
+                             o->score,
                              {o->box.left * k, o->box.top * k, o->box.right * k, o->box.bottom * k}};
         sum += o->score;
     }
@@ -217,7 +220,8 @@ static void put_regions(struct reading *r, const struct ipc_regions *in)
 static bool has_table(const struct page *p, struct doc_box box)
 {
     for (size_t i = 0; i < p->tables.count; i++)
-        if (box_overlap_area(p->tables.items[i].box, box) > 0.4f * MIN(box_area(box), box_area(p->tables.items[i].box)))
+        if (box_overlap_area(p->tables.items[i].box, box) >
+            0.4f * MIN(box_area(box), box_area(p->tables.items[i].box)))
             return true;
     return false;
 }
@@ -231,8 +235,8 @@ static int model_tables(struct reading *r, struct err *err)
         if (g.label != IPC_REGION_TABLE || g.score < TABLE_MIN_SCORE || has_table(p, g.box))
             continue;
         struct ipc_table_ask ask = {.page_id = r->id,
-                                    .box = {g.box.left / r->pt_per_px, g.box.top / r->pt_per_px, g.box.right / r->pt_per_px,
-                                            g.box.bottom / r->pt_per_px}};
+                                    .box = {g.box.left / r->pt_per_px, g.box.top / r->pt_per_px,
+                                            g.box.right / r->pt_per_px, g.box.bottom / r->pt_per_px}};
         uint32_t ticket;
         struct ipc_grid grid = {0};
         int rc = r->vision->table_begin(r->vision->ctx, &ask, &ticket, err);

@@ -1,6 +1,7 @@
 /*
- * One page on its way from the reader to its lines, in three steps so that several pages are under way at once: begin (text layer, or render and ask
- * for the orientation), send (level it, hand it to the engine), end (collect lines, regions, tables).
+ * One page on its way from the reader to its lines, in three steps so that several pages are under way at
+ * once: begin (text layer, or render and ask for the orientation), send (level it, hand it to the engine),
+ * end (collect lines, regions, tables).
  */
 #ifndef PLATEN_WORKER_PIPELINE_READING_H
 #define PLATEN_WORKER_PIPELINE_READING_H

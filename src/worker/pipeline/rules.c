@@ -1,6 +1,7 @@
 /*
- * Tables with ruling lines. Connected horizontal and vertical rules form a lattice; where a rule is missing between two places of the lattice, they
- * are one cell. Open sides (many books rule no outer border) are closed at the extent of the other rules.
+ * Tables with ruling lines. Connected horizontal and vertical rules form a lattice; where a rule is missing
+ * between two places of the lattice, they are one cell. Open sides (many books rule no outer border) are
+ * closed at the extent of the other rules.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -37,6 +38,8 @@ static int compare_rules(const void *pa, const void *pb)
 /* Pieces of one stroke (cells drawn one by one, double strokes) become one rule. */
 static void merge_collinear(struct rule_set *s)
 {
+    if (s->count < 2)
+        return;
     qsort(s->items, s->count, sizeof(*s->items), compare_rules);
     size_t kept = 0;
     for (size_t i = 0; i < s->count; i++) {
@@ -65,7 +68,8 @@ static void collect(const struct page *p, struct rule_set *h, struct rule_set *v
         if (!isfinite(s->x0 + s->x1 + s->y0 + s->y1))
             continue;
         struct rule *r = VEC_PUSH(set->items, set->count, set->cap);
-        *r = horizontal ? (struct rule){(s->y0 + s->y1) / 2, s->x0, s->x1, 0} : (struct rule){(s->x0 + s->x1) / 2, s->y0, s->y1, 0};
+        *r = horizontal ? (struct rule){(s->y0 + s->y1) / 2, s->x0, s->x1, 0}
+                        : (struct rule){(s->x0 + s->x1) / 2, s->y0, s->y1, 0};
     }
     merge_collinear(h);
     merge_collinear(v);
@@ -81,7 +85,8 @@ static void collect(const struct page *p, struct rule_set *h, struct rule_set *v
 
 static bool touch(const struct rule *h, const struct rule *v)
 {
-    return v->at >= h->low - TOUCH_PT && v->at <= h->high + TOUCH_PT && h->at >= v->low - TOUCH_PT && h->at <= v->high + TOUCH_PT;
+    return v->at >= h->low - TOUCH_PT && v->at <= h->high + TOUCH_PT && h->at >= v->low - TOUCH_PT &&
+           h->at <= v->high + TOUCH_PT;
 }
 
 /* Numbers connected rules alike, from 1; returns the number of groups. */
@@ -223,7 +228,8 @@ static void lattice_cells(const struct lattice *l, struct grid *g)
     free(slot);
 }
 
-/* A body that is ruled only around (rows of numbers inside one tall cell per column) is no lattice of cells: leave it to columns.c. */
+/* A body that is ruled only around (rows of numbers inside one tall cell per column) is no lattice of cells:
+ * leave it to columns.c. */
 static bool hides_rows(const struct grid *g, const struct lines *lines)
 {
     size_t tall = 0, filled = 0;
@@ -249,7 +255,8 @@ static void table_of_group(struct page *p, const struct rule_set *h, const struc
     int nx = positions(v, h, group, l->xs), ny = positions(h, v, group, l->ys);
     l->cols = nx - 1;
     l->rows = ny - 1;
-    if (nx >= 2 && ny >= 2 && l->cols * l->rows >= 2 && l->cols * l->rows <= PLACES_MAX && l->cols + l->rows >= 3) {
+    if (nx >= 2 && ny >= 2 && l->cols * l->rows >= 2 && l->cols * l->rows <= PLACES_MAX &&
+        l->cols + l->rows >= 3) {
         l->root = xnew_array(int, (size_t)(l->rows * l->cols));
         unite_places(l, h, v, group);
         g.box = (struct doc_box){l->xs[0], l->ys[0], l->xs[l->cols], l->ys[l->rows]};
@@ -267,7 +274,8 @@ static void table_of_group(struct page *p, const struct rule_set *h, const struc
                     break;
                 }
         bool page_frame = box_area(g.box) > 0.85f * p->width_pt * p->height_pt && g.count < 6;
-        if (g.count >= 2 && g.cols >= 2 && cells_in >= 2 && cells_in * 4 >= g.count && lines_in >= 2 && !page_frame) {
+        if (g.count >= 2 && g.cols >= 2 && cells_in >= 2 && cells_in * 4 >= g.count && lines_in >= 2 &&
+            !page_frame) {
             if (hides_rows(&g, &p->lines)) {
                 struct doc_box box = g.box;
                 grid_done(&g);

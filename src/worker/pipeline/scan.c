@@ -1,6 +1,7 @@
 /*
- * Preparation of page images. 150 dpi grey reads as well as 200 dpi colour; PDFium's own grey path is slow, so pages are rendered in colour and turned
- * grey here. Small pictures are enlarged until their text can be detected.
+ * Preparation of page images. 150 dpi grey reads as well as 200 dpi colour; PDFium's own grey path is slow,
+ * so pages are rendered in colour and turned grey here. Small pictures are enlarged until their text can be
+ * detected.
  */
 #include "worker/pipeline/scan.h"
 
@@ -20,14 +21,16 @@ float scan_dpi(struct reader *r, int page, float width_pt, float height_pt)
 {
     float native = reader_page_native_dpi(r, page), long_in = MAX(MAX(width_pt, height_pt), 1.0f) / 72.0f;
     if (native <= 0)
-        return MIN(PAGE_DPI * MAX(1.0f, LONG_SIDE_MIN_PX / (PAGE_DPI * long_in)), LONG_SIDE_MAX_PX * 2 / long_in);
+        return MIN(PAGE_DPI * MAX(1.0f, LONG_SIDE_MIN_PX / (PAGE_DPI * long_in)),
+                   LONG_SIDE_MAX_PX * 2 / long_in);
     float px = native * long_in;
     if (px < LONG_SIDE_MIN_PX)
         return native * MIN(LONG_SIDE_MIN_PX / px, 3.0f);
     return px > LONG_SIDE_MAX_PX ? LONG_SIDE_MAX_PX / long_in : native;
 }
 
-int scan_render(struct reader *r, int page, float width_pt, float height_pt, bool keep_colour, struct image **ret, struct err *err)
+int scan_render(struct reader *r, int page, float width_pt, float height_pt, bool keep_colour,
+                struct image **ret, struct err *err)
 {
     CLEANUP(image_freep) struct image *colour = NULL;
     int rc = reader_render(r, page, scan_dpi(r, page, width_pt, height_pt), &colour, err);
@@ -69,7 +72,8 @@ int scan_thumbnail(const struct image *im, float side_px, struct image **ret, st
     }
     int margin = MAX(w, h) / 50 + 4;
     CLEANUP(image_freep) struct image *crop = NULL;
-    int rc = image_crop(im, MAX(left - margin, 0), MAX(top - margin, 0), MIN(right + margin, w), MIN(bottom + margin, h), &crop, err);
+    int rc = image_crop(im, MAX(left - margin, 0), MAX(top - margin, 0), MIN(right + margin, w),
+                        MIN(bottom + margin, h), &crop, err);
     if (rc != 0)
         return rc;
     float factor = side_px / (float)MAX(crop->width_px, crop->height_px);
@@ -93,7 +97,8 @@ int scan_level(struct image **im, struct err *err)
     return rc;
 }
 
-int scan_rules(const struct image *im, float pt_per_px, struct reader_segment **ret, size_t *ret_count, struct err *err)
+int scan_rules(const struct image *im, float pt_per_px, struct reader_segment **ret, size_t *ret_count,
+               struct err *err)
 {
     struct image_rule *rules = NULL;
     size_t n = 0;
@@ -102,10 +107,9 @@ int scan_rules(const struct image *im, float pt_per_px, struct reader_segment **
         return rc;
     *ret = xnew_array(struct reader_segment, n + 1);
     for (size_t i = 0; i < n; i++)
-        (*ret)[i] = (struct reader_segment){rules[i].x0 * pt_per_px, rules[i].y0 * pt_per_px, rules[i].x1 * pt_per_px,
-                                            rules[i].y1 * pt_per_px, 1.0f};
+        (*ret)[i] = (struct reader_segment){rules[i].x0 * pt_per_px, rules[i].y0 * pt_per_px,
+                                            rules[i].x1 * pt_per_px, rules[i].y1 * pt_per_px, 1.0f};
     *ret_count = n;
     free(rules);
     return 0;
 }
-

@@ -6,7 +6,8 @@
 
 #include "worker/pipeline/model.h"
 
-/* cells.c: words of free lines → cells by position; lines that went into the grid are marked taken. Returns the number of cells with text. */
+/* cells.c: words of free lines → cells by position; lines that went into the grid are marked taken. Returns
+ * the number of cells with text. */
 size_t grid_fill(struct grid *g, struct lines *lines);
 struct grid_cell *grid_push(struct grid *g, int row, int col, int row_span, int col_span, struct doc_box box);
 /* Marks the header rows of a grid whose origin did not say. */

@@ -72,9 +72,10 @@ uint32_t text_last(const char *s)
 
 bool text_is_bullet(uint32_t c)
 {
-    static const uint32_t bullets[] = {0x2022, 0x2023, 0x25cf, 0x25cb, 0x25aa, 0x25ab, 0x25a0, 0x25a1, 0x25e6, 0x2043,
-                                       0x2219, 0x00b7, 0x2756, 0x27a2, 0x2794, 0x2192, 0x25b6, 0x25ba, 0xf0b7, 0xf0a7,
-                                       0xf0d8, 0x2713, 0x2714, 0x2605, 0x25c6, 0x25c7, 0x30fb, 0x2610, 0x2611};
+    static const uint32_t bullets[] = {0x2022, 0x2023, 0x25cf, 0x25cb, 0x25aa, 0x25ab, 0x25a0, 0x25a1,
+                                       0x25e6, 0x2043, 0x2219, 0x00b7, 0x2756, 0x27a2, 0x2794, 0x2192,
+                                       0x25b6, 0x25ba, 0xf0b7, 0xf0a7, 0xf0d8, 0x2713, 0x2714, 0x2605,
+                                       0x25c6, 0x25c7, 0x30fb, 0x2610, 0x2611};
     for (size_t i = 0; i < ARRAY_LEN(bullets); i++)
         if (bullets[i] == c)
             return true;
@@ -87,23 +88,12 @@ static int roman_value(const char *s, size_t len)
     for (size_t i = len; i > 0; i--) {
         int v;
         switch (tolower((unsigned char)s[i - 1])) {
-        case 'i':
-            v = 1;
-            break;
-        case 'v':
-            v = 5;
-            break;
-        case 'x':
-            v = 10;
-            break;
-        case 'l':
-            v = 50;
-            break;
-        case 'c':
-            v = 100;
-            break;
-        default:
-            return 0;
+        case 'i': v = 1; break;
+        case 'v': v = 5; break;
+        case 'x': v = 10; break;
+        case 'l': v = 50; break;
+        case 'c': v = 100; break;
+        default: return 0;
         }
         total += v < prev ? -v : v;
         prev = MAX(prev, v);
@@ -139,7 +129,8 @@ size_t text_marker(const char *s, bool *ret_enumerated, int *ret_value)
     } else if (i == start && isalpha((unsigned char)s[i])) {
         while (isalpha((unsigned char)s[i]) && i - start < 5)
             i++;
-        value = i - start == 1 ? tolower((unsigned char)s[start]) - 'a' + 1 : roman_value(s + start, i - start);
+        value = i - start == 1 ? tolower((unsigned char)s[start]) - 'a' + 1
+                               : roman_value(s + start, i - start);
         if (value <= 0)
             return 0;
         /* A lone capital with a dot is an initial more often than a marker. */
@@ -193,16 +184,17 @@ char text_caption_kind(const char *s)
     static const struct {
         const char *word;
         char kind;
-    } words[] = {{"figure", 'f'},  {"fig.", 'f'},    {"fig", 'f'},     {"abbildung", 'f'}, {"abb.", 'f'}, {"scheme", 'f'},
-                 {"chart", 'f'},   {"image", 'f'},   {"table", 't'},   {"tab.", 't'},      {"tabelle", 't'},
-                 {"tableau", 't'}, {"listing", 'c'}, {"algorithm", 'c'}, {"code", 'c'}};
+    } words[] = {{"figure", 'f'},  {"fig.", 'f'},    {"fig", 'f'},     {"abbildung", 'f'}, {"abb.", 'f'},
+                 {"scheme", 'f'},  {"chart", 'f'},   {"image", 'f'},   {"table", 't'},     {"tab.", 't'},
+                 {"tabelle", 't'}, {"tableau", 't'}, {"listing", 'c'}, {"algorithm", 'c'}, {"code", 'c'}};
     for (size_t k = 0; k < ARRAY_LEN(words); k++) {
         size_t n = strlen(words[k].word);
         if (strncasecmp(s, words[k].word, n) != 0 || !isupper((unsigned char)s[0]))
             continue;
         size_t i = skip_spaces(s, n);
         size_t start = i;
-        while (isalnum((unsigned char)s[i]) || ((s[i] == '.' || s[i] == '-') && isalnum((unsigned char)s[i + 1])))
+        while (isalnum((unsigned char)s[i]) ||
+               ((s[i] == '.' || s[i] == '-') && isalnum((unsigned char)s[i + 1])))
             i++;
         bool digit = false;
         for (size_t j = start; j < i; j++)
@@ -229,12 +221,13 @@ bool text_ends_sentence(const char *s)
         uint32_t c = 0;
         if (utf8_decode(s + i, len - i, &c) == 0)
             return false;
-        if (c == '"' || c == '\'' || c == ')' || c == ']' || c == 0x201d || c == 0x2019 || c == 0xbb || c == ' ') {
+        if (c == '"' || c == '\'' || c == ')' || c == ']' || c == 0x201d || c == 0x2019 || c == 0xbb ||
+            c == ' ') {
             len = i;
             continue;
         }
-        return c == '.' || c == '!' || c == '?' || c == ':' || c == ';' || c == 0x3002 || c == 0xff01 || c == 0xff1f ||
-               c == 0x61f || c == 0x6d4;
+        return c == '.' || c == '!' || c == '?' || c == ':' || c == ';' || c == 0x3002 || c == 0xff01 ||
+               c == 0xff1f || c == 0x61f || c == 0x6d4;
     }
     return false;
 }
