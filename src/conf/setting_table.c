@@ -262,13 +262,23 @@ const struct setting_row setting_rows[] = {
      1,
      64,
      .def = "10",
-     .help = "pages of one document in work at the same time"},
+     .help = "pages of one document after which memory is given back to the system; 1 or 2 also keep fewer "
+             "than "
+             "three pages in work at once"},
+    {"sandbox",
+     {"PLATEN_SANDBOX"},
+     AT(sandbox),
+     ROW_CHOICE,
+     .choices = "required|best_effort|off",
+     .def = "required",
+     .help = "how firmly workers and engines are confined; required: no start where no_new_privs, limits and "
+             "the system call filter do not hold"},
     {"isolated",
      {"PLATEN_ISOLATED", "DOCLING_SERVE_FREE_VRAM_ON_IDLE"},
      AT(free_vram_on_idle),
      ROW_BOOL,
      .def = "false",
-     .help = "an engine of its own for each task, gone with it (no effect yet: engines are pooled)"},
+     .help = "an engine of its own for each task, gone with it, and all its memory too"},
 
     {"ready-fd",
      {NULL},

@@ -93,6 +93,8 @@ static bool take_word(const char *word, size_t len, struct sandbox_report *r)
 int sandbox_report_parse(const char *line, struct sandbox_report *ret, struct err *err)
 {
     struct sandbox_report r = {.mode = SANDBOX_REQUIRED};
+    if (*line == '\0' || *line == '\n')
+        return err_fail(err, ERR_FORMAT, "the sandbox probe answered nothing");
     const char *end = strstr(line, MISSING);
     if (!end)
         end = line + strcspn(line, "\n");

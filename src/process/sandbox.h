@@ -41,9 +41,12 @@ struct sandbox_path {
 struct sandbox_policy {
     enum sandbox_role role;
     enum sandbox_mode mode;
-    const struct sandbox_path
-        *paths;        /* besides what the role always has (fonts or topology) and the folders of */
-    size_t path_count; /* the loaded libraries, from which more may be loaded */
+    /*
+     * Besides what the role always has (fonts or topology) and the folders of the loaded libraries, from
+     * which more may be loaded. What a readable folder links to can be read too.
+     */
+    const struct sandbox_path *paths;
+    size_t path_count;
 };
 
 /* What can hold. The order is that of the text (sandbox_facility_name). */

@@ -4,9 +4,11 @@
  * Invariant: a path that cannot be opened costs only its own rule. The constants are defined here because the
  * headers of the build machine may be older than the kernel that runs.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -22,6 +24,7 @@
 #define SYS_landlock_restrict_self 446
 #endif
 
+#define MAX_LINKS 1000
 #define CREATE_RULESET_VERSION 1u
 #define RULE_PATH_BENEATH 1
 
@@ -62,7 +65,7 @@ static const struct sandbox_path worker_paths[] = {
     {"/usr/share/fonts", false},
     {"/usr/local/share/fonts", false},
     {"/usr/share/X11/fonts", false},
-    {"/dev/urandom", false},
+
 };
 
 /* The runtime counts processors, caches, memory nodes and what its control group leaves it. */
@@ -72,8 +75,11 @@ static const struct sandbox_path engine_paths[] = {
     {"/proc/mounts", false},        {"/proc/sys/vm", false},
     {"/sys/devices/system", false}, {"/sys/devices/virtual/dmi/id", false},
     {"/sys/fs/cgroup", false},      {"/sys/kernel/mm", false},
-    {"/dev/urandom", false},
+
 };
+
+/* For libraries that are loaded late, and the seed of hash tables. */
+static const struct sandbox_path common_paths[] = {{"/etc/ld.so.cache", false}, {"/dev/urandom", false}};
 
 static const struct sandbox_path sanitizer_paths[] = {{"/proc", false}};
 
@@ -108,6 +114,25 @@ static void add_path(int ruleset, const struct sandbox_path *p, uint64_t known)
     /* A rule that the kernel does not take is one thing less that can be read; the ruleset holds all the
      * same. */
     (void)syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0);
+}
+
+/*
+ * Rules bind to what is there, not to names: a folder of links (as download caches make them) would show
+ * nothing. So what its links point to may be read as well. The folder is the operator's.
+ */
+static void add_links_of(int ruleset, const char *folder, uint64_t known)
+{
+    DIR *dir = opendir(folder);
+    const struct dirent *e;
+    char path[4096];
+    for (int seen = 0; dir && seen < MAX_LINKS && (e = readdir(dir)) != NULL; seen++) {
+        int n = snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+        const struct sandbox_path target = {path, false};
+        if (e->d_type == DT_LNK && n > 0 && (size_t)n < sizeof(path))
+            add_path(ruleset, &target, known);
+    }
+    if (dir)
+        (void)closedir(dir);
 }
 
 static void add_paths(int ruleset, const struct sandbox_path *paths, size_t count, uint64_t known)
@@ -161,11 +186,15 @@ int sandbox_landlock_apply(const struct sandbox_policy *policy, int abi, struct 
         add_paths(ruleset, worker_paths, ARRAY_LEN(worker_paths), attributes.fs);
     else
         add_paths(ruleset, engine_paths, ARRAY_LEN(engine_paths), attributes.fs);
+    add_paths(ruleset, common_paths, ARRAY_LEN(common_paths), attributes.fs);
     if (SANDBOX_SANITIZED)
         add_paths(ruleset, sanitizer_paths, ARRAY_LEN(sanitizer_paths), attributes.fs);
     struct library_walk walk = {ruleset, attributes.fs};
     (void)dl_iterate_phdr(add_library, &walk);
     add_paths(ruleset, policy->paths, policy->path_count, attributes.fs);
+    for (size_t i = 0; i < policy->path_count; i++)
+        if (!policy->paths[i].writable)
+            add_links_of(ruleset, policy->paths[i].path, attributes.fs);
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
         return err_errno(err, "landlock_restrict_self");
     return 0;

@@ -8,6 +8,7 @@
 
 #include "base/fdio.h"
 #include "process/harden.h"
+#include "process/probe.h"
 
 static void report_state(void)
 {
@@ -21,6 +22,8 @@ static void report_state(void)
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--probe-sandbox") == 0)
+        return sandbox_probe_run(PROBE_FD);
     struct err e = ERR_INIT;
     struct harden_limits limits = {.data_bytes = 256u << 20, .file_bytes = 1u << 20};
     if (argc != 3 || harden_child((pid_t)strtol(argv[1], NULL, 10), &limits, &e) < 0)
