@@ -354,6 +354,90 @@ int ipc_decode_engine_stats(const struct ipc_frame *f, struct ipc_engine_stats *
     return rc;
 }
 
+size_t ipc_encode_first(const struct ipc_first *m, uint8_t *out)
+{
+    struct wire_writer w = writer(out);
+    wire_put_u64(&w, m->mono_us);
+    return encode_end(&w);
+}
+
+int ipc_decode_first(const struct ipc_frame *f, struct ipc_first *ret, struct err *err)
+{
+    struct wire_reader r = reader(f);
+    struct ipc_first m = {.mono_us = wire_take_u64(&r)};
+    int rc = decode_end(&r, m.mono_us <= INT64_MAX, f->type, err);
+    if (rc == 0)
+        *ret = m;
+    return rc;
+}
+
+size_t ipc_encode_zygote_fork(const struct ipc_zygote_fork *m, uint8_t *out)
+{
+    struct wire_writer w = writer(out);
+    wire_put_u32(&w, m->group);
+    wire_put_u16(&w, m->lanes);
+    return encode_end(&w);
+}
+
+int ipc_decode_zygote_fork(const struct ipc_frame *f, struct ipc_zygote_fork *ret, struct err *err)
+{
+    struct wire_reader r = reader(f);
+    struct ipc_zygote_fork m = {0};
+    m.group = wire_take_u32(&r);
+    m.lanes = wire_take_u16(&r);
+    bool in_range = m.group != 1 && m.group <= IPC_MAX_PID && m.lanes >= 1 && m.lanes <= IPC_MAX_LANES &&
+                    f->fd >= 0;
+    int rc = decode_end(&r, in_range, f->type, err);
+    if (rc == 0)
+        *ret = m;
+    return rc;
+}
+
+size_t ipc_encode_zygote_child(const struct ipc_zygote_child *m, uint8_t *out)
+{
+    struct wire_writer w = writer(out);
+    wire_put_u32(&w, m->pid);
+    wire_put_u64(&w, m->start_ticks);
+    return encode_end(&w);
+}
+
+int ipc_decode_zygote_child(const struct ipc_frame *f, struct ipc_zygote_child *ret, struct err *err)
+{
+    struct wire_reader r = reader(f);
+    struct ipc_zygote_child m = {0};
+    m.pid = wire_take_u32(&r);
+    m.start_ticks = wire_take_u64(&r);
+    int rc = decode_end(&r, m.pid >= 2 && m.pid <= IPC_MAX_PID && f->fd >= 0, f->type, err);
+    if (rc == 0)
+        *ret = m;
+    return rc;
+}
+
+size_t ipc_encode_zygote_gone(const struct ipc_zygote_gone *m, uint8_t *out)
+{
+    struct wire_writer w = writer(out);
+    wire_put_u32(&w, m->pid);
+    wire_put_u8(&w, m->signalled);
+    wire_put_u8(&w, m->code);
+    wire_put_u64(&w, m->peak_bytes);
+    return encode_end(&w);
+}
+
+int ipc_decode_zygote_gone(const struct ipc_frame *f, struct ipc_zygote_gone *ret, struct err *err)
+{
+    struct wire_reader r = reader(f);
+    struct ipc_zygote_gone m = {0};
+    m.pid = wire_take_u32(&r);
+    uint8_t signalled = wire_take_u8(&r);
+    m.signalled = signalled != 0;
+    m.code = wire_take_u8(&r);
+    m.peak_bytes = wire_take_u64(&r);
+    int rc = decode_end(&r, m.pid >= 2 && m.pid <= IPC_MAX_PID && signalled <= 1, f->type, err);
+    if (rc == 0)
+        *ret = m;
+    return rc;
+}
+
 int ipc_send_refusal(int sock, uint32_t id, const struct err *e, struct err *err)
 {
     struct ipc_failure m = {.kind = e->kind ? e->kind : ERR_BUG};

@@ -24,6 +24,11 @@ enum ipc_type {
     IPC_ENGINE_ATTACH = 17,   /* supervisor: id = client id, with the engine's end of a worker's socket */
     IPC_ENGINE_DETACHED = 18, /* engine: id = client id whose socket has closed */
     IPC_ENGINE_STATS = 19,    /* engine, after each change: struct ipc_engine_stats */
+    IPC_ENGINE_FIRST = 20,    /* engine: id = client id whose first inference has begun: struct ipc_first */
+    /* supervisor <-> zygote: an engine that only forks others (IPC_ENGINE_READY once, from it too) */
+    IPC_ZYGOTE_FORK = 24,  /* supervisor: id = fork id, struct ipc_zygote_fork + the child's control socket */
+    IPC_ZYGOTE_CHILD = 25, /* zygote: id = fork id, struct ipc_zygote_child + pidfd; or IPC_REFUSED */
+    IPC_ZYGOTE_GONE = 26,  /* zygote: id = fork id, struct ipc_zygote_gone; the child has been reaped */
     /* worker -> engine requests; replies carry the same id and type IPC_REPLY, or IPC_REFUSED */
     IPC_PAGE = 32,   /* struct ipc_page + sealed memfd; reply has no payload */
     IPC_ORIENT = 33, /* struct ipc_page_ref; reply struct ipc_orientation */
@@ -159,6 +164,30 @@ struct ipc_engine_stats {
     uint64_t inferences, cpu_us, rss_bytes;
 };
 
+struct ipc_first {
+    uint64_t mono_us; /* CLOCK_MONOTONIC, which all processes of a machine share */
+};
+
+#define IPC_MAX_PID (1u << 22) /* the kernel's own ceiling */
+#define IPC_MAX_LANES 256
+
+struct ipc_zygote_fork {
+    uint32_t group; /* process group that the child joins; 0: one of its own */
+    uint16_t lanes; /* 1 … IPC_MAX_LANES; the zygote's own number is a ceiling */
+};
+
+struct ipc_zygote_child {
+    uint32_t pid;
+    uint64_t start_ticks; /* field 22 of /proc/PID/stat: tells two processes with the same number apart */
+};
+
+struct ipc_zygote_gone {
+    uint32_t pid;
+    bool signalled;
+    uint8_t code;        /* exit status, or signal number */
+    uint64_t peak_bytes; /* largest RSS it ever had */
+};
+
 /* Encoders: bytes written into out (at least IPC_PAYLOAD_MAX_BYTES), or 0 when it does not fit. */
 size_t ipc_encode_page(const struct ipc_page *m, uint8_t *out);
 size_t ipc_encode_page_ref(const struct ipc_page_ref *m, uint8_t *out);
@@ -170,6 +199,10 @@ size_t ipc_encode_done(const struct ipc_done *m, uint8_t *out);
 size_t ipc_encode_job(const struct ipc_job *m, uint8_t *out);
 size_t ipc_encode_failure(const struct ipc_failure *m, uint8_t *out);
 size_t ipc_encode_engine_stats(const struct ipc_engine_stats *m, uint8_t *out);
+size_t ipc_encode_first(const struct ipc_first *m, uint8_t *out);
+size_t ipc_encode_zygote_fork(const struct ipc_zygote_fork *m, uint8_t *out);
+size_t ipc_encode_zygote_child(const struct ipc_zygote_child *m, uint8_t *out);
+size_t ipc_encode_zygote_gone(const struct ipc_zygote_gone *m, uint8_t *out);
 
 /* Decoders: 0 or ERR_FORMAT. */
 int ipc_decode_page(const struct ipc_frame *f, struct ipc_page *ret, struct err *err);
@@ -182,6 +215,10 @@ int ipc_decode_done(const struct ipc_frame *f, struct ipc_done *ret, struct err 
 int ipc_decode_job(const struct ipc_frame *f, struct ipc_job *ret, struct err *err);
 int ipc_decode_failure(const struct ipc_frame *f, struct ipc_failure *ret, struct err *err);
 int ipc_decode_engine_stats(const struct ipc_frame *f, struct ipc_engine_stats *ret, struct err *err);
+int ipc_decode_first(const struct ipc_frame *f, struct ipc_first *ret, struct err *err);
+int ipc_decode_zygote_fork(const struct ipc_frame *f, struct ipc_zygote_fork *ret, struct err *err);
+int ipc_decode_zygote_child(const struct ipc_frame *f, struct ipc_zygote_child *ret, struct err *err);
+int ipc_decode_zygote_gone(const struct ipc_frame *f, struct ipc_zygote_gone *ret, struct err *err);
 void ipc_read_done(struct ipc_read *m);
 void ipc_job_done(struct ipc_job *m);
 

@@ -10,7 +10,8 @@ import time
 
 MAGIC = 0x31544C50
 MORE = 1
-READY, ATTACH, DETACHED, STATS = 16, 17, 18, 19
+READY, ATTACH, DETACHED, STATS, FIRST = 16, 17, 18, 19, 20
+FORK, CHILD, GONE = 24, 25, 26
 PAGE, ORIENT, LAYOUT, READ, TABLE, DROP = 32, 33, 34, 35, 36, 37
 REPLY, REFUSED = 48, 49
 GREY, BGR = 1, 3
@@ -27,6 +28,16 @@ def send(sock, kind, ident=0, payload=b"", fd=None, flags=0, magic=MAGIC):
     if fd is not None:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
     sock.sendmsg([frame], rights)
+
+
+def receive_fd(sock, timeout=30.0):
+    """As receive, with the descriptor that came along (or None) behind."""
+    sock.settimeout(timeout)
+    data, fds, _, _ = socket.recv_fds(sock, 80 * 1024, 1)
+    if not data:
+        return None
+    _, kind, flags, ident, size = struct.unpack_from("<IHHII", data)
+    return kind, flags, ident, data[16:16 + size], fds[0] if fds else None
 
 
 def receive(sock, timeout=30.0):
@@ -118,12 +129,12 @@ def lines_of(payloads):
 class Engine:
     """A running platen-engine; its control socket is descriptor 3 there, as platend hands it over."""
 
-    def __init__(self, program, models, cache, lanes=2, backend="fake", warm=False, env=None, before=(), wait=True):
+    def __init__(self, program, models, cache, lanes=2, backend="fake", warm=False, env=None, before=(), wait=True, flags=()):
         """before: a command to put in front, whose child the engine becomes (strace)."""
         self.control, theirs = pair()
         self.clients = 0
         args = [str(program), "--control-fd", "3", "--models", str(models), "--cache", str(cache), "--lanes", str(lanes),
-                "--backend", backend] + (["--warm"] if warm else [])
+                "--backend", backend, *flags] + (["--warm"] if warm else [])
         if before:
             args = [*before, "sh", "-c", 'exec "$@" --parent "$PPID"', "sh", *args]
         else:
@@ -180,3 +191,77 @@ class Engine:
     def close(self):
         self.control.close()
         return self.end()
+
+
+class Child:
+    """An engine that a zygote has forked."""
+
+    def __init__(self, zygote, ident, control):
+        self.zygote, self.ident, self.control = zygote, ident, control
+        self.pid = self.pidfd = self.gone = None
+        self.clients = 0
+
+    def attach(self):
+        ours, theirs = pair()
+        self.clients += 1
+        send(self.control, ATTACH, self.clients, fd=theirs.fileno())
+        theirs.close()
+        return Client(ours)
+
+    def close(self):
+        """Ends it, and waits for the zygote's word that it has."""
+        self.control.close()
+        return self.wait_gone()
+
+    def wait_gone(self, timeout=10.0):
+        end = time.monotonic() + timeout
+        while self.gone is None and time.monotonic() < end:
+            self.zygote.turn(timeout)
+        assert self.gone is not None, "the zygote does not report the child's end"
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+            self.pidfd = None
+        return self.gone
+
+
+class Zygote(Engine):
+    """A running zygote."""
+
+    def __init__(self, program, models, cache, preload=None, **how):
+        self.children = {}
+        self.forks = 0
+        flags = ["--zygote"] + (["--preload", preload] if preload is not None else [])
+        super().__init__(program, models, cache, flags=flags, **how)
+
+    def turn(self, timeout=10.0):
+        """Takes one word of the zygote."""
+        frame = receive_fd(self.control, timeout)
+        assert frame is not None, "the zygote has ended"
+        kind, _, ident, payload, fd = frame
+        child = self.children[ident]
+        if kind == CHILD:
+            child.pid, child.start = struct.unpack("<IQ", payload)
+            child.pidfd = fd
+        elif kind == GONE:
+            _, signalled, code, child.peak = struct.unpack("<IBBQ", payload)
+            child.gone = -code if signalled else code
+            del self.children[ident]
+        else:
+            assert kind == REFUSED, kind
+            child.gone = "refused"
+            del self.children[ident]
+
+    def ask(self, group=0, lanes=1):
+        """Asks for a child without waiting for it; what is sent on its control socket waits there."""
+        ours, theirs = pair()
+        self.forks += 1
+        child = self.children[self.forks] = Child(self, self.forks, ours)
+        send(self.control, FORK, self.forks, struct.pack("<IH", group, lanes), theirs.fileno())
+        theirs.close()
+        return child
+
+    def fork(self, group=0, lanes=1):
+        child = self.ask(group, lanes)
+        while child.pid is None and child.gone is None:
+            self.turn()
+        return child

@@ -10,6 +10,7 @@
 #ifndef PLATEN_ENGINE_BACKEND_BACKEND_H
 #define PLATEN_ENGINE_BACKEND_BACKEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,8 @@ struct backend_request;
 struct backend_options {
     int lanes;             /* requests that will run at once, >= 1 */
     const char *cache_dir; /* compiled models; NULL: none. The only folder that the engine writes to */
+    bool fork_safe; /* models loaded now can run in a forked child: no inference needs a thread that the
+                       runtime made at the load. A model's further streams are then loaded when first used */
 };
 
 /* name: "openvino" or "fake". ERR_ARG for another, ERR_NOTFOUND when its library is missing. */

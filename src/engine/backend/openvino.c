@@ -8,6 +8,7 @@
  * of our structs, and released by its free function.
  */
 #include <openvino/c/openvino.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,23 +16,34 @@
 #include "base/mem.h"
 #include "engine/backend/ops.h"
 
-/* Kernels kept for each stream of a model. 2048 would cost 20 MB a stream more and gain nothing that could be
- * measured. */
-#define KERNELS_KEPT "128"
+/* Kernels kept for each stream of a model: lines come sorted by width, so few are wanted again. 128 would
+ * cost some 15 MB a stream more, and gain nothing that could be measured. */
+#define KERNELS_KEPT "16"
 /* The kernel library below keeps 1024 more for the whole process, which with many widths only costs memory
  * (about 1 MB a width). */
-#define KERNELS_SHARED "64"
+#define KERNELS_SHARED "16"
 
 struct ov_backend {
     struct backend base;
     ov_core_t *core;
     char *cache_dir;
+    bool fork_safe;
 };
 
+/*
+ * Usually one compiled model with all its streams. With one stream OpenVINO runs an inference on the thread
+ * that asks for it, with several on threads that it made at the compilation, which a forked child has not:
+ * there it waits for ever. So for a fork each stream is a compiled model of its own; the first is made at the
+ * load, the others when their first request is.
+ */
 struct ov_loaded {
     struct backend_model base;
-    ov_compiled_model_t *compiled;
     size_t outputs;
+    char *name, *path;
+    int copies, streams_each;
+    pthread_mutex_t lock; /* of what follows */
+    int requests;
+    ov_compiled_model_t *compiled[];
 };
 
 struct ov_request {
@@ -71,6 +83,7 @@ static int open_backend(const struct backend_options *options, struct backend **
     struct ov_backend *b = xnew(struct ov_backend);
 
     b->cache_dir = xstrdup(options->cache_dir);
+    b->fork_safe = options->fork_safe;
     setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS_SHARED, 0);
     ov_status_e s = ov_core_create(&b->core);
     if (s != OK) {
@@ -86,36 +99,51 @@ static int open_backend(const struct backend_options *options, struct backend **
 static void unload(struct backend_model *base)
 {
     struct ov_loaded *m = (struct ov_loaded *)base;
-    ov_compiled_model_free(m->compiled);
+    for (int i = 0; i < m->copies; i++)
+        if (m->compiled[i] != NULL)
+            ov_compiled_model_free(m->compiled[i]);
+    pthread_mutex_destroy(&m->lock);
+    free(m->name);
+    free(m->path);
     free(m);
 }
 
-static int load(struct backend *base, const char *name, const char *path, int streams,
-                struct backend_model **ret, struct err *err)
+static int compile(const struct ov_backend *b, struct ov_loaded *m, int copy, struct err *err)
 {
-    struct ov_backend *b = (struct ov_backend *)base;
     char count[16];
-    snprintf(count, sizeof(count), "%d", streams);
+    snprintf(count, sizeof(count), "%d", m->streams_each);
     ov_property_t properties[5] = {
         {"NUM_STREAMS", count},       {"INFERENCE_NUM_THREADS", count},
         {"ENABLE_CPU_PINNING", "NO"}, {"CPU_RUNTIME_CACHE_CAPACITY", KERNELS_KEPT},
         {"CACHE_DIR", b->cache_dir},
     };
-    struct ov_loaded *m = xnew(struct ov_loaded);
-    ov_status_e s = ov_core_compile_model_from_file_props(b->core, path, "CPU", b->cache_dir != NULL ? 5 : 4,
-                                                          properties, &m->compiled);
-    if (s == OK)
-        s = ov_compiled_model_outputs_size(m->compiled, &m->outputs);
-    if (s != OK) {
-        int r = failed(err, s, name);
+    ov_status_e s = ov_core_compile_model_from_file_props(
+        b->core, m->path, "CPU", b->cache_dir != NULL ? 5 : 4, properties, &m->compiled[copy]);
+    return s == OK ? 0 : failed(err, s, m->name);
+}
+
+static int load(struct backend *base, const char *name, const char *path, int streams,
+                struct backend_model **ret, struct err *err)
+{
+    const struct ov_backend *b = (const struct ov_backend *)base;
+    int copies = b->fork_safe ? streams : 1;
+    struct ov_loaded *m = xcalloc(1, sizeof(*m) + (size_t)copies * sizeof(m->compiled[0]));
+    m->name = xstrdup(name);
+    m->path = xstrdup(path);
+    m->copies = copies;
+    m->streams_each = b->fork_safe ? 1 : streams;
+    pthread_mutex_init(&m->lock, NULL);
+    int r = compile(b, m, 0, err);
+    if (r == 0) {
+        ov_status_e s = ov_compiled_model_outputs_size(m->compiled[0], &m->outputs);
+        r = s == OK ? 0 : failed(err, s, name);
+    }
+    if (r == 0 && m->outputs > BACKEND_MAX_OUTPUTS)
+        r = err_fail(err, ERR_UNSUPPORTED, "%s: %zu outputs, at most %d are read", name, m->outputs,
+                     BACKEND_MAX_OUTPUTS);
+    if (r < 0) {
         unload(&m->base);
         return r;
-    }
-    if (m->outputs > BACKEND_MAX_OUTPUTS) {
-        size_t outputs = m->outputs;
-        unload(&m->base);
-        return err_fail(err, ERR_UNSUPPORTED, "%s: %zu outputs, at most %d are read", name, outputs,
-                        BACKEND_MAX_OUTPUTS);
     }
     *ret = &m->base;
     return 0;
@@ -140,10 +168,16 @@ static void request_free(struct backend_request *base)
 
 static int request_new(struct backend_model *base, struct backend_request **ret, struct err *err)
 {
-    const struct ov_loaded *m = (const struct ov_loaded *)base;
+    struct ov_loaded *m = (struct ov_loaded *)base;
+    pthread_mutex_lock(&m->lock);
+    int copy = m->requests++ % m->copies;
+    int e = m->compiled[copy] != NULL ? 0 : compile((const struct ov_backend *)base->backend, m, copy, err);
+    pthread_mutex_unlock(&m->lock);
+    if (e < 0)
+        return e;
     struct ov_request *r = xnew(struct ov_request);
     r->outputs = m->outputs;
-    ov_status_e s = ov_compiled_model_create_infer_request(m->compiled, &r->request);
+    ov_status_e s = ov_compiled_model_create_infer_request(m->compiled[copy], &r->request);
     if (s != OK) {
         free(r);
         return failed(err, s, "making an inference request");

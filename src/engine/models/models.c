@@ -195,6 +195,11 @@ int models_streams(enum model_role role, int lanes)
     return for_each_line ? lanes : (lanes + 2) / 3;
 }
 
+int models_preload(struct models *m, enum model_role role, struct err *err)
+{
+    return need(m, role, err);
+}
+
 bool models_is_loaded(const struct models *m, enum model_role role)
 {
     return atomic_load(&m->slots[role].loaded);

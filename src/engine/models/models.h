@@ -47,6 +47,8 @@ int models_dictionary(struct models *m, enum model_role role, const char *const 
  */
 int models_streams(enum model_role role, int lanes);
 
+/* Loads the model if it is not loaded, for those who come later. */
+int models_preload(struct models *m, enum model_role role, struct err *err);
 bool models_is_loaded(const struct models *m, enum model_role role);
 
 #endif

@@ -45,12 +45,14 @@ struct client {
     atomic_int refs;
     uint32_t id;
     int fd;
-    atomic_bool gone; /* closed: what is still computed for it is thrown away */
+    atomic_int_least64_t first_us; /* when the first inference for it began; 0: none yet */
+    atomic_bool gone;              /* closed: what is still computed for it is thrown away */
 
     /* the poll thread's */
     struct page *pages[IPC_MAX_PAGES];
     uint32_t page_ids[IPC_MAX_PAGES];
     struct client *next;
+    bool first_told; /* to the supervisor */
 
     /* the queue's, under its lock */
     struct job *first, *last;

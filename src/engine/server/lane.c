@@ -69,7 +69,8 @@ static void run_job(const struct lane *lane, const struct job *job)
     if (atomic_load(&job->client->gone))
         return; /* nobody waits for it */
     const struct lanes_options *o = &lane->lanes->o;
-    const struct vision_lane v = {.models = o->models, .lane = lane->number};
+    const struct vision_lane v = {
+        .models = o->models, .lane = lane->number, .first_us = &job->client->first_us};
     const struct vision_image im = page_image(job->page);
     switch (job->kind) {
     case JOB_ORIENT: run_orient(job, &v, &im); break;

@@ -215,6 +215,16 @@ static int report(struct server *s, struct err *err)
             return r == ERR_BUSY ? 0 : r;
         memmove(s->detached, s->detached + 1, --s->detached_count * sizeof(*s->detached));
     }
+    for (struct client *c = s->clients; c != NULL; c = c->next) {
+        const struct ipc_first m = {.mono_us = (uint64_t)atomic_load(&c->first_us)};
+        if (m.mono_us == 0 || c->first_told)
+            continue;
+        size_t len = ipc_encode_first(&m, s->frame.payload);
+        int r = ipc_send(s->o.control_fd, IPC_ENGINE_FIRST, 0, c->id, s->frame.payload, len, -1, err);
+        if (r < 0)
+            return r == ERR_BUSY ? 0 : r;
+        c->first_told = true;
+    }
     int64_t now_ms = clock_mono_ms();
     if (!atomic_load(&s->changed) || now_ms - s->stats_sent_ms < STATS_INTERVAL_MS)
         return 0;

@@ -37,12 +37,13 @@ size_t ctc_argmax(const float *values, size_t count)
 }
 
 int ctc_decode(const float *probs, size_t steps, size_t classes, const char *const *dictionary,
-               size_t dictionary_count, struct buf *text, float *ret_score, struct err *err)
+               size_t dictionary_count, struct buf *text, struct ctc_line *ret, struct err *err)
 {
     if (classes != dictionary_count + 2)
         return err_fail(err, ERR_FORMAT, "the recogniser has %zu classes, its dictionary %zu entries",
                         classes, dictionary_count);
-    size_t last = 0, kept = 0;
+    struct ctc_line line = {0};
+    size_t last = 0, kept_class = 0, kept_step = 0;
     double sum = 0;
     for (size_t t = 0; t < steps; t++) {
         const float *row = probs + t * classes;
@@ -50,10 +51,17 @@ int ctc_decode(const float *probs, size_t steps, size_t classes, const char *con
         if (best != 0 && best != last) {
             buf_puts(text, best == classes - 1 ? " " : dictionary[best - 1]);
             sum += (double)row[best];
-            kept++;
+            /* Equal characters need a blank between them. */
+            size_t closest = best == kept_class ? 2 : 1;
+            line.tight += line.characters > 0 && t - kept_step == closest;
+            line.characters++;
+            kept_class = best;
+            kept_step = t;
         }
         last = best;
     }
-    *ret_score = kept > 0 ? (float)(sum / (double)kept) : 0;
+    if (line.characters > 0)
+        line.score = (float)(sum / (double)line.characters);
+    *ret = line;
     return 0;
 }

@@ -3,6 +3,7 @@
  * hardly more and costs several times as much. Long strips and pages known to be large get a finer one, so
  * that their letters stay as tall as on a plain page.
  */
+#include <malloc.h>
 #include <math.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #define LONG_SIDE_PX 960
 #define STRIP_AREA_PX (960 * 640) /* strips: their sides give this area */
 #define MIN_DPI 80                /* of the map, when the page's own is known */
+#define TRUSTED_DPI 100           /* up to here it is what files say that were never told (72, 96) */
 #define MAX_LONG_SIDE_PX 2560
 #define STEP_PX 32
 #define TALL_RATIO 1.5f /* taller than wide by this: the text runs downwards */
@@ -33,7 +35,7 @@ static void map_size(const struct vision_image *im, int *ret_width, int *ret_hei
 {
     double longer = MAX(im->width_px, im->height_px), shorter = MIN(im->width_px, im->height_px);
     double side = fmax(LONG_SIDE_PX, sqrt(STRIP_AREA_PX * longer / shorter));
-    if (im->dpi > 0)
+    if (im->dpi > TRUSTED_DPI)
         side = fmax(side, longer / (double)im->dpi * MIN_DPI);
     side = fmin(fmin(side, MAX_LONG_SIDE_PX), longer);
     double scale = side / longer;
@@ -115,6 +117,8 @@ int vision_detect(const struct vision_lane *l, const struct vision_image *im, bo
     int r = image_check(im, err);
     if (r)
         return r;
+    malloc_trim(
+        0); /* a page's peak is here: what the page before left free between used blocks goes back first */
     int width, height;
     map_size(im, &width, &height);
     struct planes input;

@@ -1,6 +1,7 @@
 /* Nothing here keeps state: the lane's request belongs to the models, and the input to the caller. */
 #include "engine/vision/infer.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 int image_check(const struct vision_image *im, struct err *err)
@@ -52,6 +53,9 @@ int infer_planes(const struct vision_lane *l, enum model_role role, const struct
         .dims = {1, 3, input->height_px, input->width_px},
         .rank = 4,
     };
+    int_least64_t never = 0;
+    if (l->first_us != NULL && atomic_load_explicit(l->first_us, memory_order_relaxed) == 0)
+        atomic_compare_exchange_strong(l->first_us, &never, clock_mono_us());
     int count = 0;
     r = backend_infer(request, &in, ret_outputs, want, &count, err);
     if (r)

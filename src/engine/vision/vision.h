@@ -6,6 +6,8 @@
 #ifndef PLATEN_ENGINE_VISION_VISION_H
 #define PLATEN_ENGINE_VISION_VISION_H
 
+#include <stdatomic.h>
+
 #include "base/err.h"
 #include "engine/models/models.h"
 #include "ipc/messages.h"
@@ -21,6 +23,8 @@ struct vision_image {
 struct vision_lane {
     struct models *models;
     int lane;
+    atomic_int_least64_t
+        *first_us; /* set once, to the monotonic time at which an inference first began; or NULL */
 };
 
 /* A detected text line before it is read: quad as in struct ipc_line, and the detector's score. */

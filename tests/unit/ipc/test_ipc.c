@@ -306,10 +306,78 @@ static void images_must_be_sealed_and_whole(void **state)
     close(fd);
 }
 
+static void set_payload(size_t len, int fd)
+{
+    frame.len = (uint32_t)len;
+    frame.fd = fd;
+}
+
+static void zygote_messages_round_trip(void **state)
+{
+    (void)state;
+    const struct ipc_zygote_fork ask = {.group = 4711, .lanes = 2};
+    struct ipc_zygote_fork ask_back;
+    set_payload(ipc_encode_zygote_fork(&ask, frame.payload), 9);
+    assert_int_equal(ipc_decode_zygote_fork(&frame, &ask_back, NULL), 0);
+    assert_int_equal(ask_back.group, 4711);
+    assert_int_equal(ask_back.lanes, 2);
+    const struct ipc_zygote_child born = {.pid = 4712, .start_ticks = UINT64_MAX};
+    struct ipc_zygote_child born_back;
+    set_payload(ipc_encode_zygote_child(&born, frame.payload), 9);
+    assert_int_equal(ipc_decode_zygote_child(&frame, &born_back, NULL), 0);
+    assert_int_equal(born_back.pid, 4712);
+    assert_true(born_back.start_ticks == UINT64_MAX);
+    const struct ipc_zygote_gone gone = {.pid = 4712, .signalled = true, .code = 9, .peak_bytes = 1 << 20};
+    struct ipc_zygote_gone gone_back;
+    set_payload(ipc_encode_zygote_gone(&gone, frame.payload), -1);
+    assert_int_equal(ipc_decode_zygote_gone(&frame, &gone_back, NULL), 0);
+    assert_true(gone_back.pid == 4712 && gone_back.signalled && gone_back.code == 9);
+    assert_int_equal(gone_back.peak_bytes, 1 << 20);
+    const struct ipc_first first = {.mono_us = 123456789};
+    struct ipc_first first_back;
+    set_payload(ipc_encode_first(&first, frame.payload), -1);
+    assert_int_equal(ipc_decode_first(&frame, &first_back, NULL), 0);
+    assert_int_equal(first_back.mono_us, 123456789);
+}
+
+static void zygote_messages_that_lie_are_refused(void **state)
+{
+    (void)state;
+    const struct {
+        struct ipc_zygote_fork m;
+        int fd;
+    } asks[] = {{{.group = 1, .lanes = 1}, 9}, /* init's group is nobody's task */
+                {{.group = IPC_MAX_PID + 1, .lanes = 1}, 9},
+                {{.group = 5, .lanes = 0}, 9},
+                {{.group = 5, .lanes = IPC_MAX_LANES + 1}, 9},
+                {{.group = 5, .lanes = 1}, -1}};
+    for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+        struct ipc_zygote_fork back;
+        set_payload(ipc_encode_zygote_fork(&asks[i].m, frame.payload), asks[i].fd);
+        assert_int_equal(ipc_decode_zygote_fork(&frame, &back, NULL), ERR_FORMAT);
+    }
+    for (uint32_t pid = 0; pid < 2; pid++) { /* would signal everybody */
+        struct ipc_zygote_child born = {.pid = pid};
+        set_payload(ipc_encode_zygote_child(&born, frame.payload), 9);
+        assert_int_equal(ipc_decode_zygote_child(&frame, &born, NULL), ERR_FORMAT);
+    }
+    struct ipc_zygote_child born = {.pid = 7};
+    set_payload(ipc_encode_zygote_child(&born, frame.payload), -1);
+    assert_int_equal(ipc_decode_zygote_child(&frame, &born, NULL), ERR_FORMAT);
+    set_payload(ipc_encode_zygote_child(&born, frame.payload) - 1, 9);
+    assert_int_equal(ipc_decode_zygote_child(&frame, &born, NULL), ERR_FORMAT);
+    struct ipc_zygote_gone gone = {.pid = 7};
+    set_payload(ipc_encode_zygote_gone(&gone, frame.payload), -1);
+    frame.payload[4] = 2; /* signalled */
+    assert_int_equal(ipc_decode_zygote_gone(&frame, &gone, NULL), ERR_FORMAT);
+}
+
 int main(void)
 {
 #define WITH_PAIR(f) cmocka_unit_test_setup_teardown(f, open_pair, close_pair)
     const struct CMUnitTest tests[] = {
+        WITH_PAIR(zygote_messages_round_trip),
+        WITH_PAIR(zygote_messages_that_lie_are_refused),
         WITH_PAIR(frame_round_trip_with_descriptor),
         WITH_PAIR(end_and_crash_are_told_apart_from_silence),
         WITH_PAIR(full_socket_is_busy),

@@ -33,15 +33,37 @@ static void test_ctc_repeats_blanks_and_spaces(void **state)
         for (int c = 0; c < 5; c++)
             probs[t * 5 + c] = c == path[t] ? 0.8f : 0.05f;
     struct buf text = BUF_INIT(100);
-    float score = -1;
-    assert_int_equal(ctc_decode(probs, 11, 5, dictionary, 3, &text, &score, NULL), 0);
+    struct ctc_line line = {.score = -1};
+    assert_int_equal(ctc_decode(probs, 11, 5, dictionary, 3, &text, &line, NULL), 0);
     assert_string_equal(buf_str(&text), "aa é中");
-    assert_near(score, 0.8, 1e-6);
+    assert_near(line.score, 0.8, 1e-6);
+    assert_int_equal(line.characters, 5);
+    assert_int_equal(line.tight, 2); /* the space after "a", "中" after "é"; "é" has a step of room */
     buf_reset(&text);
-    assert_int_equal(ctc_decode(probs, 1, 5, dictionary, 3, &text, &score, NULL), 0);
+    assert_int_equal(ctc_decode(probs, 1, 5, dictionary, 3, &text, &line, NULL), 0);
     assert_string_equal(buf_str(&text), "");
-    assert_near(score, 0, 0);
-    assert_int_equal(ctc_decode(probs, 1, 6, dictionary, 3, &text, &score, NULL), ERR_FORMAT);
+    assert_near(line.score, 0, 0);
+    assert_int_equal(line.characters, 0);
+    assert_int_equal(ctc_decode(probs, 1, 6, dictionary, 3, &text, &line, NULL), ERR_FORMAT);
+    buf_done(&text);
+}
+
+/* Equal characters as close as can be have one blank between them; that is tight, two blanks are not. */
+static void test_ctc_tight_characters(void **state)
+{
+    (void)state;
+    static const char *const dictionary[] = {"i", "l"};
+    const int path[] = {2, 0, 2, 0, 0, 2, 1, 1, 0, 1, 0, 2};
+    float probs[12 * 4];
+    for (int t = 0; t < 12; t++)
+        for (int c = 0; c < 4; c++)
+            probs[t * 4 + c] = c == path[t] ? 0.7f : 0.1f;
+    struct buf text = BUF_INIT(100);
+    struct ctc_line line;
+    assert_int_equal(ctc_decode(probs, 12, 4, dictionary, 2, &text, &line, NULL), 0);
+    assert_string_equal(buf_str(&text), "llliil");
+    assert_int_equal(line.characters, 6);
+    assert_int_equal(line.tight, 2); /* the second "l", and the "i" right after the third */
     buf_done(&text);
 }
 
@@ -196,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_argmax_of_any_length),
         cmocka_unit_test(test_ctc_repeats_blanks_and_spaces),
+        cmocka_unit_test(test_ctc_tight_characters),
         cmocka_unit_test(test_picodet_boxes_and_suppression),
         cmocka_unit_test(test_picodet_refuses_other_shapes),
         cmocka_unit_test(test_slanet_places_cells_as_html_does),

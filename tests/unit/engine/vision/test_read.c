@@ -73,7 +73,7 @@ int backend_infer(struct backend_request *r, const struct tensor *input, struct 
 static uint8_t page[200 * 100];
 static const struct vision_image image = {
     .pixels = page, .width_px = 200, .height_px = 100, .stride_bytes = 200, .channels = 1};
-static const struct vision_lane lane = {&script, 3};
+static const struct vision_lane lane = {.models = &script, .lane = 3};
 static const struct vision_quad two[2] = {{{10, 10, 190, 10, 190, 30, 10, 30}, 0.9f},
                                           {{10, 50, 60, 50, 60, 70, 10, 70}, 0.9f}};
 
