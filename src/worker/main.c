@@ -1,9 +1,14 @@
 /*
  * platen-worker: converts the documents of one task, then exits.
- *   platen-worker --parent PID [--sandbox MODE]   descriptors 3 input, 4 output, 5 supervisor, 6 engine, 7… sources
- *   platen-worker --run FILE [--to md,json,html,text,doctags]   by hand, without an engine: text layers only,
- * to stdout Invariant: when the supervisor's socket says cancel or ends, the process is gone at once; the
- * supervisor owns all files.
+ *   platen-worker --parent PID [--sandbox MODE]
+ *       a task; descriptors 3 input, 4 output, 5 supervisor, 6 engine, 7… sources
+ *   platen-worker --probe-sandbox
+ *       says on descriptor 3 what of the sandbox holds here (process/probe.h)
+ *   platen-worker --run FILE [--to md,json,html,text,doctags]
+ *       by hand, without an engine: text layers only, to stdout
+ *
+ * Invariant: when the supervisor's socket says cancel or ends, the process is gone at once; the supervisor
+ * owns all files.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -171,8 +176,8 @@ int main(int argc, char **argv)
     log_setup("platen-worker", LOG_LEVEL_INFO, false);
     (void)signal(SIGPIPE, SIG_IGN);
     enum sandbox_mode mode = SANDBOX_REQUIRED;
-    bool mode_known =
-        argc == 3 || (argc == 5 && strcmp(argv[3], "--sandbox") == 0 && sandbox_mode_of_name(argv[4], &mode));
+    bool mode_known = argc == 3 || (argc == 5 && strcmp(argv[3], "--sandbox") == 0 &&
+                                    sandbox_mode_of_name(argv[4], &mode));
     if (mode_known && strcmp(argv[1], "--parent") == 0)
         return run_task((pid_t)atol(argv[2]), mode);
     if (argc == 2 && strcmp(argv[1], "--probe-sandbox") == 0)

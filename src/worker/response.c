@@ -5,8 +5,10 @@
 #include "worker/response.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fdio.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -214,12 +216,44 @@ static void put_confidence(struct body *w, const struct document *d)
     buf_puts(&w->b, "}}");
 }
 
+static void put_stage(struct body *w, enum stage s, const struct stage_times *t)
+{
+    buf_printf(&w->b, "\"%s\":{\"scope\":\"%s\",\"count\":%zu,\"times\":[", stage_name(s),
+               stage_is_of_page(s) ? "page" : "document", t->count);
+    for (size_t i = 0; i < t->count; i++)
+        buf_printf(&w->b, "%s%.6f", i > 0 ? "," : "", t->items[i].seconds);
+    buf_puts(&w->b, "],\"start_timestamps\":[");
+    for (size_t i = 0; i < t->count; i++) {
+        char when[25];
+        clock_format_utc(t->items[i].start_wall_ms, when);
+        buf_printf(&w->b, "%s\"%s\"", i > 0 ? "," : "", when);
+    }
+    buf_puts(&w->b, "]}");
+}
+
+/* docling's ProfilingItem by stage; stages that did not happen are left out. */
+static void put_timings(struct body *w, const struct timings *t)
+{
+    bool first = true;
+    buf_putc(&w->b, '{');
+    for (int i = 0; i < STAGE_COUNT; i++) {
+        if (t->stages[i].count == 0)
+            continue;
+        if (!first)
+            buf_putc(&w->b, ',');
+        put_stage(w, (enum stage)i, &t->stages[i]);
+        first = false;
+    }
+    buf_putc(&w->b, '}');
+}
+
 int response_write_json(int fd, const struct result *r, const struct convert_options *o, double seconds,
                         struct err *err)
 {
     struct body w = {.fd = fd, .b = BUF_INIT(LIMIT_OUTPUT_BYTES), .err = err};
     struct export_options eo;
     response_export_options(o, "artifacts", &eo);
+    struct stopwatch start = stopwatch_start();
     buf_puts(&w.b, "{\"document\":{\"filename\":");
     put_string(&w, r->filename);
     buf_putc(&w.b, ',');
@@ -228,15 +262,22 @@ int response_write_json(int fd, const struct result *r, const struct convert_opt
     put_content(&w, "html_content", o->to_formats & OUTPUT_HTML, false, export_html, r, &eo);
     put_content(&w, "text_content", o->to_formats & OUTPUT_TEXT, false, export_text, r, &eo);
     put_content(&w, "doctags_content", o->to_formats & OUTPUT_DOCTAGS, false, export_doctags, r, &eo);
+    struct timings timings = r->timings; /* borrowed, but for the export's */
+    timings.stages[STAGE_EXPORT] = (struct stage_times){0};
+    if (r->document)
+        timings_add(&timings, STAGE_EXPORT, start);
     buf_printf(&w.b,
                ",\"doclang_content\":null},\"status\":\"%s\",\"errors\":", result_status_name(r->status));
     put_errors(&w, r, o);
-    buf_printf(&w.b, ",\"processing_time\":%.6f,\"timings\":{},\"confidence\":", seconds);
+    buf_printf(&w.b, ",\"processing_time\":%.6f,\"timings\":", seconds);
+    put_timings(&w, &timings);
+    buf_puts(&w.b, ",\"confidence\":");
     if (r->document)
         put_confidence(&w, r->document);
     else
         buf_puts(&w.b, "null");
     buf_putc(&w.b, '}');
+    free(timings.stages[STAGE_EXPORT].items);
     flush(&w);
     buf_done(&w.b);
     return w.rc;

@@ -5,6 +5,7 @@
 #include "conf/convert_options.h"
 #include "ipc/messages.h"
 #include "worker/document/document.h"
+#include "worker/pipeline/timings.h"
 
 /* One converted source. */
 struct result {
@@ -13,6 +14,7 @@ struct result {
     enum ipc_task_status status;
     struct err error; /* of a failed or skipped one */
     double seconds;
+    struct timings timings; /* all but the export's, which the writer of the body adds itself */
 };
 
 /* "success", "partial_success", "failure", "skipped" */

@@ -40,6 +40,8 @@ static int read_json(json_t *root, struct task *t, struct err *err)
     if (rc != 0)
         return rc;
     json_t *pages = json_object_get(root, "max_num_pages"), *sources = json_object_get(root, "sources");
+    json_t *batch = json_object_get(root, "page_batch_size");
+    t->page_batch = json_is_integer(batch) ? MAX((int64_t)json_integer_value(batch), 0) : 0;
     t->max_pages = json_is_integer(pages) ? json_integer_value(pages) : LIMIT_PDF_PAGES;
     size_t n = json_array_size(sources);
     if (n == 0 || n > SOURCES_MAX)
@@ -60,7 +62,6 @@ int task_read(int input_fd, struct task *ret, struct err *err)
     if (!root)
         return err_fail(err, ERR_FORMAT, "the task's input file is no JSON: %s", je.text);
     struct task t = {0};
-    convert_options_init(&t.options);
     rc = read_json(root, &t, err);
     json_decref(root);
     if (rc != 0) {
@@ -130,7 +131,9 @@ static int convert_source(struct task *t, size_t i, const struct vision *vision,
                                    .options = &t->options,
                                    .max_pages = t->max_pages,
                                    .vision = vision,
-                                   .hooks = hooks};
+                                   .hooks = hooks,
+                                   .page_batch = t->page_batch,
+                                   .timings = &r->timings};
         int rc = pipeline_convert(&job, &r->document, &r->error);
         if (rc != 0 && ends_task(rc)) {
             *err = r->error;
@@ -205,6 +208,7 @@ int task_run(struct task *t, int output_fd, const struct vision *vision, const s
     for (size_t i = 0; i < t->source_count; i++) {
         document_free(results[i].document);
         free(results[i].filename);
+        timings_done(&results[i].timings);
     }
     free(results);
     return rc;

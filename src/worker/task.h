@@ -14,6 +14,7 @@ struct task_source {
 struct task {
     struct convert_options options;
     int64_t max_pages;
+    int64_t page_batch; /* as in struct pipeline_job */
     struct task_source *sources;
     size_t source_count, source_cap;
 };

@@ -1,7 +1,7 @@
 /*
- * From lines to paragraphs. The order of lines comes from order.c; inside a column leaf, lines of one row are
- * put together and rows become one block until the leading, the style, an indent, a list marker or an early
- * line end says that something new begins.
+ * From rows to paragraphs. rows.c has put lines together in reading order; inside a column leaf, rows become
+ * one block until the leading, the style, an indent, a list marker or an early line end says that something
+ * new begins.
  */
 #include "worker/pipeline/blocks.h"
 
@@ -12,132 +12,14 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "worker/pipeline/geometry.h"
-#include "worker/pipeline/order.h"
+#include "worker/pipeline/rows.h"
 #include "worker/pipeline/text.h"
 
 #define BLOCK_MAX_BYTES (4u * 1024 * 1024)
 
-struct row {
-    struct doc_box box;
-    float baseline, size, first_word;
-    unsigned flags;
-    char *text;
-    int leaf;
-    long solid; /* >= 0: table number; < -1: picture number -2 - n; -1: text */
-};
-
-struct rows {
-    struct row *items;
-    size_t count, cap;
-};
-
 struct column {
     float left, right, lead;
 };
-
-static int compare_float(const void *pa, const void *pb)
-{
-    float a = *(const float *)pa, b = *(const float *)pb;
-    return a < b ? -1 : a > b;
-}
-
-static float median_of(float *v, size_t n, float otherwise)
-{
-    if (n == 0)
-        return otherwise;
-    qsort(v, n, sizeof(*v), compare_float);
-    return v[n / 2];
-}
-
-static float page_em(const struct page *p)
-{
-    float *v = xnew_array(float, p->lines.count + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < p->lines.count; i++)
-        if (p->lines.items[i].turn == 0 && p->lines.items[i].size_pt > 0)
-            v[n++] = p->lines.items[i].size_pt;
-    float em = median_of(v, n, 10.0f);
-    free(v);
-    return MAX(em, 2.0f);
-}
-
-/* A line that goes on in the same row of the same leaf is part of that row. */
-static bool same_row(const struct row *r, const struct line *l, int leaf)
-{
-    if (r->solid != -1 || r->leaf != leaf)
-        return false;
-    float em = MIN(r->size, l->size_pt);
-    if (r->flags & LINE_OCR)
-        return box_overlap_y(r->box, l->box) > 0.6f * MIN(box_height(r->box), box_height(l->box));
-    return fabsf(r->baseline - l->baseline_pt) < 0.4f * em;
-}
-
-static void put_line(struct rows *rows, const struct line *l, int leaf)
-{
-    struct row *r = rows->count > 0 ? &rows->items[rows->count - 1] : NULL;
-    if (r && same_row(r, l, leaf)) {
-        char *joined = xasprintf("%s %s", r->text, l->text);
-        free(r->text);
-        r->text = joined;
-        r->box = box_union(r->box, l->box);
-        r->flags = (r->flags & l->flags) | ((r->flags | l->flags) & LINE_OCR);
-        return;
-    }
-    r = VEC_PUSH(rows->items, rows->count, rows->cap);
-    *r = (struct row){.box = l->box,
-                      .baseline = l->baseline_pt,
-                      .size = l->size_pt,
-                      .flags = l->flags,
-                      .text = xstrdup(l->text),
-                      .leaf = leaf,
-                      .solid = -1,
-                      .first_word = l->word_count > 0 ? box_width(l->words[0].box) : box_width(l->box)};
-}
-
-/* Every free line, table and picture in reading order. */
-static void read_rows(struct page *p, float em, struct rows *ret)
-{
-    size_t max = p->lines.count + p->tables.count + p->figures.count, n = 0, rtl = 0;
-    struct order_box *boxes = xnew_array(struct order_box, max + 1);
-    long *what = xnew_array(long, max + 1);
-    for (size_t i = 0; i < p->lines.count; i++) {
-        const struct line *l = &p->lines.items[i];
-        if (l->taken || l->turn != 0)
-            continue;
-        rtl += (l->flags & LINE_RTL) != 0;
-        what[n] = (long)i;
-        boxes[n++].box = l->box;
-    }
-    bool is_rtl = rtl * 2 > n;
-    size_t text_lines = n;
-    for (size_t i = 0; i < p->tables.count; i++) {
-        what[n] = (long)i;
-        boxes[n++] = (struct order_box){p->tables.items[i].box, true};
-    }
-    size_t first_figure = n;
-    for (size_t i = 0; i < p->figures.count; i++) {
-        what[n] = (long)i;
-        boxes[n++] = (struct order_box){p->figures.items[i].box, true};
-    }
-    size_t *order = xnew_array(size_t, n + 1);
-    int *leaf = xnew_array(int, n + 1);
-    order_boxes(boxes, n, em, is_rtl, order, leaf);
-    for (size_t k = 0; k < n; k++) {
-        size_t i = order[k];
-        if (i < text_lines) {
-            put_line(ret, &p->lines.items[what[i]], leaf[k]);
-            continue;
-        }
-        struct row *r = VEC_PUSH(ret->items, ret->count, ret->cap);
-        r->box = boxes[i].box;
-        r->leaf = leaf[k];
-        r->solid = i < first_figure ? what[i] : -2 - what[i];
-    }
-    free(order);
-    free(leaf);
-    free(boxes);
-    free(what);
-}
 
 static struct column measure_column(const struct rows *rows, size_t first, size_t end, float em)
 {
@@ -156,7 +38,7 @@ static struct column measure_column(const struct rows *rows, size_t first, size_
                 lead[n++] = d;
         }
     }
-    c.lead = median_of(lead, n, 1.25f * em);
+    c.lead = rows_median(lead, n, 1.25f * em);
     free(lead);
     return c;
 }
@@ -168,6 +50,22 @@ static bool starts_item(const struct row *r)
     return text_marker(r->text, &enumerated, &value) > 0;
 }
 
+/* Recognised lines: print of another weight or size, or the edge of a title that the layout model sees. */
+static bool changes_print(const struct row *a, const struct row *b, float d, float lead)
+{
+    float size = a->size > b->size ? a->size / b->size : b->size / a->size;
+    bool goes_on = text_is_lower(text_first(b->text)) && !text_ends_sentence(a->text);
+    if (size > 1.35f)
+        return true;
+    if (a->title != b->title && !(goes_on && size < 1.1f))
+        return true;
+    if (a->breadth <= 0 || b->breadth <= 0)
+        return false;
+    float breadth = a->breadth > b->breadth ? a->breadth / b->breadth : b->breadth / a->breadth;
+    bool agree = (a->size > b->size) == (a->breadth > b->breadth);
+    return breadth > 1.3f && ((agree && size > 1.12f) || d > 1.12f * lead);
+}
+
 /* Does something new begin with row b, which follows a? first: the block's first row; c: the row behind b or
  * NULL. */
 static bool begins_block(const struct row *first, const struct row *a, const struct row *b,
@@ -177,16 +75,22 @@ static bool begins_block(const struct row *first, const struct row *a, const str
         return true;
     bool ocr = (b->flags & LINE_OCR) != 0;
     float em = MIN(a->size, b->size), big = MAX(a->size, b->size), d = b->baseline - a->baseline;
-    if (big > em * (ocr ? 1.35f : 1.12f) || ((a->flags ^ b->flags) & (LINE_MONO | LINE_IN_PICTURE)))
+    float lead = MAX(col->lead, 1.05f * em);
+    if (ocr ? changes_print(a, b, d, lead) : big > em * 1.12f)
+        return true;
+    if ((a->flags ^ b->flags) & (LINE_MONO | LINE_IN_PICTURE))
         return true;
     if (((a->flags ^ b->flags) & LINE_BOLD) && !ocr)
         return true;
-    float lead = MAX(col->lead, 1.05f * em);
     bool mono = (a->flags & LINE_MONO) != 0;
     if (d < 0.3f * em || d > (mono ? 2.2f : ocr ? 1.5f : 1.35f) * lead)
         return true;
     if (mono)
         return false;
+    uint32_t start = text_first(b->text);
+    bool new_start = text_is_upper(start) || (start >= '0' && start <= '9') || !text_is_letter(start);
+    if (ocr && d > 1.28f * lead && new_start && text_ends_sentence(a->text))
+        return true;
     if (starts_item(b)) {
         bool enumerated;
         int value;
@@ -194,8 +98,8 @@ static bool begins_block(const struct row *first, const struct row *a, const str
         if (!enumerated || starts_item(first) || text_ends_sentence(a->text) || d > 1.12f * lead)
             return true;
     }
-    bool item = starts_item(first);
-    if (item && a == first)
+    bool item = starts_item(first), numbered = item && text_heading_number(first->text) > 0;
+    if (item && a == first && !(numbered && fabsf(b->box.left - a->box.left) < 0.8f * em))
         return b->box.left < a->box.left - 1.0f * em; /* a hanging indent */
     if (item && b->box.left < a->box.left - 0.8f * em)
         return true;
@@ -204,8 +108,6 @@ static bool begins_block(const struct row *first, const struct row *a, const str
     float in_a = rtl ? col->right - a->box.right : a->box.left - col->left;
     float in_c = c && c->solid == -1 ? (rtl ? col->right - c->box.right : c->box.left - col->left) : in_a;
     float slack = rtl ? a->box.left - col->left : col->right - a->box.right;
-    uint32_t start = text_first(b->text);
-    bool new_start = text_is_upper(start) || (start >= '0' && start <= '9') || !text_is_letter(start);
     if (in_b > in_a + 0.8f * em && in_b < in_a + 6 * em && in_c < in_b - 0.8f * em && new_start &&
         (slack > 3 * em || text_ends_sentence(a->text)))
         return true;
@@ -233,6 +135,43 @@ static char *code_text(const struct rows *rows, size_t first, size_t end)
     return buf_take(&b);
 }
 
+/* The mean of its rows, by their length. */
+static float breadth_of(const struct rows *rows, size_t first, size_t end)
+{
+    float sum = 0, width = 0;
+    for (size_t i = first; i < end; i++) {
+        const struct row *r = &rows->items[i];
+        if (r->breadth > 0) {
+            sum += r->breadth * box_width(r->box);
+            width += box_width(r->box);
+        }
+    }
+    return width > 0 ? sum / width : 0;
+}
+
+/* What the layout model calls the place, or -1. */
+static int hint_of(const struct page *p, const struct rows *rows, size_t first, size_t end,
+                   struct doc_box box)
+{
+    const struct row *r = &rows->items[first];
+    bool title = r->title >= 0 && !r->title_doubtful;
+    for (size_t i = first; i < end; i++)
+        title &= rows->items[i].title == r->title;
+    if (title)
+        return IPC_REGION_TITLE;
+    float best = 0.5f;
+    int hint = -1;
+    for (size_t i = 0; i < p->regions.count; i++) {
+        float share = box_share_in(box, p->regions.items[i].box);
+        bool doubtful = p->regions.items[i].label == IPC_REGION_TITLE && r->title_doubtful;
+        if (share > best && !doubtful) {
+            best = share;
+            hint = (int)p->regions.items[i].label;
+        }
+    }
+    return hint;
+}
+
 static void make_text_block(const struct page *p, const struct rows *rows, size_t first, size_t end,
                             const struct column *col, struct blocks *ret)
 {
@@ -245,6 +184,7 @@ static void make_text_block(const struct page *p, const struct rows *rows, size_
     b->line_count = (int)(end - first);
     b->size_pt = 0;
     b->next_page_no = 0;
+    b->breadth = breadth_of(rows, first, end);
     CLEANUP(buf_done) struct buf text = BUF_INIT(BLOCK_MAX_BYTES);
     for (size_t i = first; i < end; i++) {
         b->box = box_union(b->box, rows->items[i].box);
@@ -274,14 +214,7 @@ static void make_text_block(const struct page *p, const struct rows *rows, size_
     b->gap_below_pt = end < rows->count && rows->items[end].leaf == r->leaf
                           ? rows->items[end].box.top - last->box.bottom
                           : 1000;
-    float best = 0.5f;
-    for (size_t i = 0; i < p->regions.count; i++) {
-        float share = box_share_in(b->box, p->regions.items[i].box);
-        if (share > best) {
-            best = share;
-            b->hint = (int)p->regions.items[i].label;
-        }
-    }
+    b->hint = hint_of(p, rows, first, end, b->box);
     for (size_t i = 0; i < p->links.count && !b->link; i++)
         if (end - first == 1 && box_share_in(b->box, box_grown(p->links.items[i].box, 2)) > 0.9f)
             b->link = xstrdup(p->links.items[i].uri);
@@ -378,11 +311,11 @@ static void add_turned_lines(const struct page *p, struct blocks *ret)
 void blocks_of_page(struct page *p, struct blocks *ret)
 {
     struct rows rows = {0};
-    float em = page_em(p);
+    float em = rows_page_em(p);
     take_page_number_row(p, true, ret);
     struct blocks footers = {0};
     take_page_number_row(p, false, &footers);
-    read_rows(p, em, &rows);
+    rows_of_page(p, em, &rows);
     for (size_t i = 0; i < rows.count;) {
         size_t end = i;
         while (end < rows.count && rows.items[end].leaf == rows.items[i].leaf)
@@ -406,7 +339,5 @@ void blocks_of_page(struct page *p, struct blocks *ret)
         *b = footers.items[i];
     }
     free(footers.items);
-    for (size_t i = 0; i < rows.count; i++)
-        free(rows.items[i].text);
-    free(rows.items);
+    rows_done(&rows);
 }

@@ -87,6 +87,11 @@ static bool ends_like_prose(const char *s)
     return c == '.' || c == ',' || c == ';' || c == '-' || c == 0x3002 || c == 0xff0c;
 }
 
+static bool ends_early(const struct block *b)
+{
+    return b->right_slack_pt > 0.15f * (b->column_right_pt - b->column_left_pt);
+}
+
 static bool is_heading(const struct block *b, const struct statistics *st)
 {
     size_t len = strlen(b->text);
@@ -106,9 +111,20 @@ static bool is_heading(const struct block *b, const struct statistics *st)
     int number = text_heading_number(b->text);
     bool isolated = b->gap_above_pt > 0.35f * b->size_pt && b->line_count <= 2;
     if (ocr) {
-        if (b->hint == IPC_REGION_TITLE && ratio > 0.85f && b->line_count <= 2)
+        /* Where the width of the print is known, it tells more than the height of its boxes. */
+        bool wide = b->breadth > 1.13f, supported = b->breadth > 0 ? b->breadth > 1.05f : isolated;
+        if (b->hint == IPC_REGION_TITLE && (ratio > 0.85f || wide) && b->line_count <= 2)
             return true;
-        if (ratio > 1.22f)
+        if (ratio > (supported ? 1.22f : 1.5f))
+            return true;
+        /* Belongs to what follows: much nearer to it than to what is before. */
+        if (b->line_count == 1 && ratio > 1.05f && b->gap_above_pt < 1000 &&
+            b->gap_below_pt > 0.3f * b->size_pt && b->gap_above_pt > 1.8f * b->gap_below_pt &&
+            text_last(b->text) != ':')
+            return true;
+        /* Wider than its letters say: bold, or larger. Headings do not fill their column. */
+        if (wide && ratio > 0.8f && isolated && text_last(b->text) != ':' &&
+            (number > 0 || (b->gap_below_pt > 0.2f * b->size_pt && ends_early(b))))
             return true;
         return number > 0 && ratio > 1.08f && isolated;
     }
@@ -123,6 +139,40 @@ static bool is_heading(const struct block *b, const struct statistics *st)
            len < 80;
 }
 
+/* A short line with a number before it, and prose below it. */
+static bool may_be_numbered_heading(const struct blocks *bs, size_t i)
+{
+    const struct block *b = &bs->items[i], *next = i + 1 < bs->count ? &bs->items[i + 1] : NULL;
+    if (b->kind == BLOCK_HEADING)
+        return text_heading_number(b->text) > 0;
+    return next && b->kind == BLOCK_TEXT && (b->flags & LINE_OCR) && !(b->flags & LINE_IN_PICTURE) &&
+           !b->turned && b->line_count == 1 && text_heading_number(b->text) > 0 && ends_early(b) &&
+           b->gap_above_pt > 0.35f * b->size_pt && !ends_like_prose(b->text) && text_last(b->text) != ':' &&
+           text_caption_kind(b->text) == 0 && has_letters(b->text) && next->kind == BLOCK_TEXT &&
+           next->column == b->column && next->line_count >= 2 && text_heading_number(next->text) == 0;
+}
+
+/* Plain numbered headings of a scan look like list items; what tells them is that they go on from one to the
+ * next (1, 2, …) with prose between. */
+static void find_numbered_headings(struct blocks *bs)
+{
+    struct block *before = NULL;
+    long value_before = 0;
+    for (size_t i = 0; i < bs->count; i++) {
+        struct block *b = &bs->items[i];
+        char *end;
+        long value = strtol(b->text, &end, 10);
+        if (end == b->text || !may_be_numbered_heading(bs, i) || text_heading_number(b->text) != 1)
+            continue;
+        if (before && value == value_before + 1) {
+            before->kind = BLOCK_HEADING;
+            b->kind = BLOCK_HEADING;
+        }
+        before = b;
+        value_before = value;
+    }
+}
+
 /* Levels from the sizes that headings have, largest first; numbering wins where there is one. */
 static void set_levels(struct blocks *bs)
 {
@@ -132,8 +182,8 @@ static void set_levels(struct blocks *bs)
         float next = 0;
         for (size_t i = 0; i < bs->count; i++) {
             const struct block *b = &bs->items[i];
-            if (b->kind == BLOCK_HEADING && b->size_pt > next &&
-                (n == 0 || b->size_pt < sizes[n - 1] * 0.93f))
+            float step = b->flags & LINE_OCR ? 0.7f : 0.93f; /* sizes of recognised lines scatter */
+            if (b->kind == BLOCK_HEADING && b->size_pt > next && (n == 0 || b->size_pt < sizes[n - 1] * step))
                 next = b->size_pt;
         }
         if (next <= 0 || n == LEVELS_MAX)
@@ -153,6 +203,32 @@ static void set_levels(struct blocks *bs)
     }
 }
 
+/* On a scan weight cannot be seen: one short line that opens the document, apart from the paragraph below it,
+ * is its heading. */
+static void find_opening(struct blocks *bs)
+{
+    size_t i = 0;
+    while (i < bs->count &&
+           (bs->items[i].kind == BLOCK_PAGE_HEADER || bs->items[i].kind == BLOCK_PAGE_FOOTER))
+        i++;
+    if (i + 1 >= bs->count)
+        return;
+    struct block *b = &bs->items[i];
+    const struct block *next = &bs->items[i + 1];
+    float width = b->column_right_pt - b->column_left_pt;
+    if (b->kind == BLOCK_TEXT && !b->turned && (b->flags & LINE_OCR) && b->line_count == 1 &&
+        next->kind == BLOCK_TEXT && next->line_count >= 2 && b->column == next->column &&
+        b->gap_below_pt > 0.8f * b->size_pt && box_width(b->box) < 0.8f * width && strlen(b->text) > 3 &&
+        !ends_like_prose(b->text) && text_last(b->text) != ':' && has_letters(b->text))
+        b->kind = BLOCK_HEADING;
+}
+
+/* How large a heading looks. On a scan its width tells more than its height. */
+static float apparent_size(const struct block *b)
+{
+    return b->flags & LINE_OCR && b->breadth > 0 ? b->size_pt * sqrtf(b->breadth) : b->size_pt;
+}
+
 /* A first heading that is clearly larger than every other one is the title. */
 static void find_title(struct blocks *bs)
 {
@@ -165,9 +241,9 @@ static void find_title(struct blocks *bs)
         if (!first)
             first = b;
         else
-            other = MAX(other, b->size_pt);
+            other = MAX(other, apparent_size(b));
     }
-    if (first && first->page_no == bs->items[0].page_no && other > 0 && first->size_pt > 1.12f * other)
+    if (first && first->page_no == bs->items[0].page_no && other > 0 && apparent_size(first) > 1.12f * other)
         first->kind = BLOCK_TITLE;
 }
 
@@ -331,8 +407,8 @@ void classify_blocks(struct blocks *bs, const struct page_size *pages, size_t pa
 {
     if (bs->count == 0)
         return;
-    classify_furniture(bs, pages, page_count);
     struct statistics st = measure(bs);
+    classify_furniture(bs, pages, page_count, st.body_size);
     for (size_t i = 0; i < bs->count; i++) {
         struct block *b = &bs->items[i];
         if (b->kind == BLOCK_CODE && b->line_count == 1 && strlen(b->text) < 12)
@@ -340,6 +416,8 @@ void classify_blocks(struct blocks *bs, const struct page_size *pages, size_t pa
         if (is_heading(b, &st))
             b->kind = BLOCK_HEADING;
     }
+    find_numbered_headings(bs);
+    find_opening(bs);
     find_captions(bs);
     find_list_items(bs);
     nest_list_items(bs);

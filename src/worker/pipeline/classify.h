@@ -15,6 +15,7 @@ void classify_blocks(struct blocks *bs, const struct page_size *pages, size_t pa
 
 /* Running heads: blocks near the top or bottom edge whose text repeats on other pages (digits do not count).
  */
-void classify_furniture(struct blocks *bs, const struct page_size *pages, size_t page_count);
+void classify_furniture(struct blocks *bs, const struct page_size *pages, size_t page_count,
+                        float body_size_pt);
 
 #endif

@@ -37,14 +37,16 @@ static const struct page_size *find_page(const struct page_size *pages, size_t c
     return NULL;
 }
 
-void classify_furniture(struct blocks *bs, const struct page_size *pages, size_t page_count)
+void classify_furniture(struct blocks *bs, const struct page_size *pages, size_t page_count,
+                        float body_size_pt)
 {
     struct candidate *list = NULL;
     size_t count = 0, cap = 0;
     const struct page_size *page = NULL;
     for (size_t i = 0; i < bs->count; i++) {
         struct block *b = &bs->items[i];
-        if (b->kind != BLOCK_TEXT || b->line_count > 3 || strlen(b->text) > 200)
+        if (b->kind != BLOCK_TEXT || b->line_count > 3 || strlen(b->text) > 200 ||
+            b->size_pt > 1.25f * body_size_pt) /* large print is a title, however often it comes */
             continue;
         if (!page || page->page_no != b->page_no)
             page = find_page(pages, page_count, b->page_no);

@@ -160,6 +160,7 @@ struct block {
     int next_page_no;        /* 0: none */
     char *text;              /* joined lines; never NULL */
     float size_pt;
+    float breadth; /* recognised print: its width against the page's usual one for such letters; 0: unknown */
     unsigned flags;
     int line_count;
     float gap_above_pt, gap_below_pt; /* to the neighbours in its column; large at the ends */

@@ -1,10 +1,11 @@
 /*
  * The drive over a document's pages. Up to three pages are under way: one is being rendered while the engine
  * reads another, and a third waits to be collected. Invariant: pages are collected in order, and each leaves
- * either blocks or an error behind.
+ * either blocks or an error behind. After each batch of pages what they used is given back to the system.
  */
 #include "worker/pipeline/pipeline.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,7 @@ static void step_begin(struct drive *d, int slot, int index)
     *r = (struct reading){.reader = d->reader,
                           .vision = d->job->vision,
                           .options = o,
+                          .timings = d->job->timings,
                           .index = index,
                           .id = (uint32_t)index * 2 + 1};
     r->want_pictures = o->image_export_mode != IMAGE_EXPORT_PLACEHOLDER &&
@@ -117,16 +119,18 @@ static int step_end(struct drive *d, int slot, struct err *err)
     return 0;
 }
 
-/* Pages first..last (0-based), three at a time. */
+/* Pages first..last (0-based), three at a time, or fewer where a batch is smaller. */
 static int drive_pages(struct drive *d, int first, int last, struct err *err)
 {
     int rc = 0;
+    const int64_t batch = d->job->page_batch;
+    const int in_flight = batch > 0 ? (int)MIN((int64_t)IN_FLIGHT, batch) : IN_FLIGHT;
     int begun = first, sent = first, ended = first;
     while (ended <= last) {
         rc = check(d, err);
         if (rc != 0)
             break;
-        if (begun <= last && begun - ended < IN_FLIGHT) {
+        if (begun <= last && begun - ended < in_flight) {
             step_begin(d, begun % IN_FLIGHT, begun);
             begun++;
             /* A page is sent once the next one is being prepared, so that its orientation is there without a
@@ -138,9 +142,11 @@ static int drive_pages(struct drive *d, int first, int last, struct err *err)
             step_send(d, sent % IN_FLIGHT);
             sent++;
         }
-        if (sent - ended >= 2 || sent > last) {
+        if (sent - ended >= MIN(2, in_flight) || sent > last) {
             rc = step_end(d, ended % IN_FLIGHT, err);
             ended++;
+            if (batch > 0 && (ended - first) % batch == 0)
+                (void)malloc_trim(0);
             tell(d, "read");
             if (rc != 0)
                 break;
@@ -172,7 +178,9 @@ static int run(struct drive *d, struct err *err)
 {
     const struct convert_options *o = d->job->options;
     tell(d, "open");
+    struct stopwatch opening = stopwatch_start();
     int rc = open_source(d, err);
+    timings_add(d->job->timings, STAGE_OPEN, opening);
     if (rc != 0)
         return rc;
     int count = reader_page_count(d->reader);
@@ -182,6 +190,7 @@ static int run(struct drive *d, struct err *err)
         return err_fail(err, ERR_ARG, "%s: page_range starts at page %lld, but the document has %d",
                         d->job->filename, (long long)o->page_first, count);
     d->total = (int)(last - first + 1);
+    tell(d, "read");
     if (o->document_timeout_s > 0)
         d->deadline_ms = clock_mono_ms() + (int64_t)(o->document_timeout_s * 1000);
     struct err page_err = ERR_INIT;
@@ -199,8 +208,10 @@ static int run(struct drive *d, struct err *err)
         return err_fail(err, e->kind, "%s", e->message);
     }
     tell(d, "assemble");
+    struct stopwatch assembling = stopwatch_start();
     classify_blocks(&d->blocks, d->sizes, d->size_count);
     assemble_document(&d->blocks, d->document);
+    timings_add(d->job->timings, STAGE_ASSEMBLE, assembling);
     return 0;
 }
 

@@ -7,11 +7,12 @@
 
 #include "conf/convert_options.h"
 #include "worker/document/document.h"
+#include "worker/pipeline/timings.h"
 #include "worker/pipeline/vision.h"
 
 struct pipeline_hooks {
     void *ctx;
-    /* After every page, and at the start of a stage ("open", "read", "assemble"). */
+    /* At the start of a stage ("open": total 0; "read": the total is known; "assemble"), after every page. */
     void (*progress)(void *ctx, int pages_done, int pages_total, const char *stage);
     /* Between pages: 0, or ERR_CANCELLED / ERR_TIMEOUT, which ends the work. */
     int (*check)(void *ctx, struct err *err);
@@ -24,6 +25,10 @@ struct pipeline_job {
     int64_t max_pages;
     const struct vision *vision;        /* NULL: text layers only */
     const struct pipeline_hooks *hooks; /* NULL: none */
+    /* Memory is given back to the system after so many pages, and no more pages than that are under way at
+     * once. 0: the usual number under way, nothing given back in between. */
+    int64_t page_batch;
+    struct timings *timings; /* filled, whatever comes of the conversion; NULL: not wanted */
 };
 
 /*

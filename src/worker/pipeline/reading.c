@@ -73,20 +73,42 @@ static int cut_pictures(struct reading *r, struct err *err)
     return rc;
 }
 
+/* A picture file's pixels are points to the reader; how large its print is, only the resolution that the file
+ * claims can tell. */
+static float print_scale(struct reader *r, int page)
+{
+    float native = reader_page_native_dpi(r, page);
+    return native > 0 ? reader_page_scan_dpi(r, page) / native : 1.0f;
+}
+
+/* Hands an image to the engine, with the resolution of the paper that it shows. */
+static int open_page(struct reading *r, uint32_t id, struct image *im, struct err *err)
+{
+    float dpi = im->dpi;
+    im->dpi = dpi * r->print_scale;
+    int rc = r->vision->page_open(r->vision->ctx, id, im, err);
+    im->dpi = dpi;
+    return rc;
+}
+
 static int begin_scan(struct reading *r, struct err *err)
 {
     struct page *p = &r->page;
     p->is_scan = true;
+    r->print_scale = print_scale(r->reader, r->index);
+    struct stopwatch start = stopwatch_start();
     int rc = scan_render(r->reader, r->index, p->width_pt, p->height_pt, r->want_pictures, &r->image, err);
     if (rc != 0)
         return rc;
+    timings_add(r->timings, STAGE_RENDER, start);
     r->pt_per_px = p->width_pt / (float)r->image->width_px;
     CLEANUP(image_freep) struct image *small = NULL;
     rc = scan_thumbnail(r->image, ORIENT_SIDE_PX, &small, err);
     if (rc == 0)
-        rc = r->vision->page_open(r->vision->ctx, r->id + 1, small, err);
+        rc = open_page(r, r->id + 1, small, err);
     if (rc == 0) {
         r->small_open = true;
+        r->orient_asked = stopwatch_start();
         rc = r->vision->orient_begin(r->vision->ctx, r->id + 1, &r->orient_ticket, err);
     }
     return rc;
@@ -100,9 +122,11 @@ int reading_begin(struct reading *r, struct err *err)
         return rc;
     page_init(&r->page, r->index + 1, width, height);
     struct reader_content c = {0};
+    struct stopwatch start = stopwatch_start();
     rc = reader_read_content(r->reader, r->index, &c, err);
     if (rc != 0)
         return rc;
+    timings_add(r->timings, STAGE_PARSE, start);
     const struct convert_options *o = r->options;
     if (r->vision && (o->force_ocr || (o->do_ocr && content_needs_reading(&c, width, height)))) {
         reader_content_done(&c);
@@ -115,11 +139,15 @@ int reading_begin(struct reading *r, struct err *err)
     rc = cut_pictures(r, err);
     if (rc == 0 && r->bitmap_count > 0) {
         CLEANUP(image_freep) struct image *colour = NULL;
+        r->print_scale = 1.0f;
+        start = stopwatch_start();
         rc = reader_render(r->reader, r->index, BITMAP_DPI, &colour, err);
         if (rc == 0)
             rc = image_to_grey(colour, &r->image, err);
-        if (rc == 0)
+        if (rc == 0) {
+            timings_add(r->timings, STAGE_RENDER, start);
             r->pt_per_px = width / (float)r->image->width_px;
+        }
     }
     return rc;
 }
@@ -145,6 +173,7 @@ static int ask_read(struct reading *r, struct err *err)
     ask.regions = boxes;
     int rc = 0;
     if (r->bitmap_count == 0 || ask.region_count > 0) {
+        r->read_asked = stopwatch_start();
         rc = r->vision->read_begin(r->vision->ctx, &ask, &r->read_ticket, err);
         r->read_sent = rc == 0;
     }
@@ -161,6 +190,7 @@ static int straighten(struct reading *r, struct err *err)
     r->small_open = false;
     if (rc != 0)
         return rc;
+    timings_add(r->timings, STAGE_ORIENT, r->orient_asked);
     if (o.degrees != 0 && o.score >= ORIENT_MIN_SCORE) {
         struct image *turned = NULL;
         rc = image_rotate_quarter(r->image, o.degrees, &turned, err);
@@ -185,11 +215,12 @@ int reading_send(struct reading *r, struct err *err)
     if (rc == 0 && r->page.is_scan && r->options->do_table_structure)
         rc = scan_rules(r->image, r->pt_per_px, &r->page.rules, &r->page.rule_count, err);
     if (rc == 0)
-        rc = r->vision->page_open(r->vision->ctx, r->id, r->image, err);
+        rc = open_page(r, r->id, r->image, err);
     if (rc != 0)
         return rc;
     r->page_open = true;
     if (r->page.is_scan) {
+        r->layout_asked = stopwatch_start();
         rc = r->vision->layout_begin(r->vision->ctx, r->id, &r->layout_ticket, err);
         r->layout_sent = rc == 0;
     }
@@ -291,8 +322,10 @@ static int collect(struct reading *r, struct err *err)
         struct ipc_regions regions = {0};
         r->layout_sent = false;
         rc = r->vision->layout_end(r->vision->ctx, r->layout_ticket, &regions, err);
-        if (rc == 0)
+        if (rc == 0) {
+            timings_add(r->timings, STAGE_LAYOUT, r->layout_asked);
             put_regions(r, &regions);
+        }
         ipc_regions_done(&regions);
     }
     if (rc == 0 && r->read_sent) {
@@ -300,6 +333,7 @@ static int collect(struct reading *r, struct err *err)
         r->read_sent = false;
         rc = r->vision->read_end(r->vision->ctx, r->read_ticket, &lines, err);
         if (rc == 0) {
+            timings_add(r->timings, STAGE_READ, r->read_asked);
             float sum = 0;
             for (size_t i = 0; i < lines.count; i++)
                 sum += lines.items[i].score;
@@ -316,11 +350,14 @@ int reading_end(struct reading *r, struct err *err)
 {
     int rc = collect(r, err);
     if (rc == 0 && r->options->do_table_structure) {
+        struct stopwatch start = stopwatch_start();
         tables_of_rules(&r->page);
         if (r->page.is_scan)
             rc = model_tables(r, err);
         tables_of_columns(&r->page);
         score_tables(&r->page);
+        if (rc == 0)
+            timings_add(r->timings, STAGE_TABLE, start);
     }
     if (rc == 0 && r->page.is_scan)
         rc = put_figures(r, err);

@@ -125,7 +125,12 @@ size_t text_marker(const char *s, bool *ret_enumerated, int *ret_value)
         i++;
     int value;
     if (i > start && i - start <= 3) {
-        value = atoi(s + start);
+        char digits[4] = {0};
+        memcpy(digits, s + start, i - start);
+        char *end;
+        value = (int)strtol(digits, &end, 10);
+        if (*end != '\0')
+            return 0;
     } else if (i == start && isalpha((unsigned char)s[i])) {
         while (isalpha((unsigned char)s[i]) && i - start < 5)
             i++;

@@ -43,8 +43,8 @@ float image_find_skew(const struct image *im, float *ret_confidence)
     pix_setup();
     CLEANUP(pix_freep) PIX *pix = pix_binarise(im, MAX(im->width_px, im->height_px) > SKEW_SIDE_PX);
     float angle = 0, confidence = 0;
-    if (!pix || pixFindSkewSweepAndSearch(pix, &angle, &confidence, 4, 2, SKEW_SWEEP_DEGREES, SKEW_STEP_DEGREES,
-                                          SKEW_FINEST_DEGREES) != 0)
+    if (!pix || pixFindSkewSweepAndSearch(pix, &angle, &confidence, 4, 2, SKEW_SWEEP_DEGREES,
+                                          SKEW_STEP_DEGREES, SKEW_FINEST_DEGREES) != 0)
         return 0;
     if (!isfinite(angle) || !isfinite(confidence) || fabsf(angle) > SMALL_DEGREES)
         return 0;

@@ -1,6 +1,7 @@
 /*
- * One interface over all formats with pages: PDF (PDFium) and raster images (leptonica). The worker opens one reader at a time.
- * Coordinates are points, origin top left of the upright page (its /Rotate applied), y down.
+ * One interface over all formats with pages: PDF (PDFium) and raster images (leptonica). The worker opens one
+ * reader at a time. Coordinates are points, origin top left of the upright page (its /Rotate applied), y
+ * down.
  */
 #ifndef PLATEN_WORKER_READER_READER_H
 #define PLATEN_WORKER_READER_READER_H
@@ -22,7 +23,15 @@ enum reader_format {
     READER_PDF,
     READER_IMAGE,
     /* recognised, so that the answer can name them; their readers join later */
-    READER_DOCX, READER_PPTX, READER_XLSX, READER_HTML, READER_MD, READER_CSV, READER_ASCIIDOC, READER_XML, READER_OTHER,
+    READER_DOCX,
+    READER_PPTX,
+    READER_XLSX,
+    READER_HTML,
+    READER_MD,
+    READER_CSV,
+    READER_ASCIIDOC,
+    READER_XML,
+    READER_OTHER,
 };
 
 /* fd is not moved (pread). Names: convert_options' from_formats ("pdf", "image", …). */
@@ -37,8 +46,8 @@ struct reader_limits {
 struct reader; /* opaque */
 
 /*
- * Opens the document. fd stays the caller's and must stay open. ERR_FORMAT (not a PDF, truncated beyond repair, no page), ERR_AUTH (password
- * needed or wrong), ERR_LIMIT (pages, pixels), ERR_UNSUPPORTED.
+ * Opens the document. fd stays the caller's and must stay open. ERR_FORMAT (not a PDF, truncated beyond
+ * repair, no page), ERR_AUTH (password needed or wrong), ERR_LIMIT (pages, pixels), ERR_UNSUPPORTED.
  */
 int reader_open(int fd, enum reader_format format, const char *password, const struct reader_limits *limits,
                 struct reader **ret, struct err *err);
@@ -51,11 +60,12 @@ int reader_page_size(struct reader *r, int page, float *ret_width_pt, float *ret
 /* The resolution at which a raster page holds its own pixels; 0 for vector pages. */
 float reader_page_native_dpi(struct reader *r, int page);
 /*
- * The resolution that a raster file claims it was scanned at (50..1200), 0 where it claims none or nonsense. A point of such a page is
- * a pixel whatever this says; it is a hint for how large the print is.
+ * The resolution that a raster file claims it was scanned at (50..1200), 0 where it claims none or nonsense.
+ * A point of such a page is a pixel whatever this says; it is a hint for how large the print is.
  */
 float reader_page_scan_dpi(struct reader *r, int page);
-/* BGR24. The resolution is lowered when the page would cross LIMIT_PAGE_PIXELS (see image->dpi). Annotations are drawn. */
+/* BGR24. The resolution is lowered when the page would cross LIMIT_PAGE_PIXELS (see image->dpi). Annotations
+ * are drawn. */
 int reader_render(struct reader *r, int page, float dpi, struct image **ret, struct err *err);
 
 enum reader_char_flag {
@@ -64,20 +74,21 @@ enum reader_char_flag {
     READER_CHAR_MONO = 4,
     READER_CHAR_SERIF = 8,
     READER_CHAR_GENERATED = 16, /* a space or line break that PDFium put in: its boxes have no extent */
-    READER_CHAR_HYPHEN = 32,    /* a line's last hyphen, the word goes on below: no break is generated after it */
-    READER_CHAR_UNMAPPED = 64,  /* no reliable Unicode value */
+    READER_CHAR_HYPHEN = 32,   /* a line's last hyphen, the word goes on below: no break is generated after it
+                                */
+    READER_CHAR_UNMAPPED = 64, /* no reliable Unicode value */
     READER_CHAR_INVISIBLE = 128, /* text render mode 3 (an OCR layer) */
 };
 
 struct reader_char {
     uint32_t codepoint;
-    struct reader_box box;   /* tight box of the glyph */
-    struct reader_box loose; /* full height of the font at its place: use for lines */
+    struct reader_box box;    /* tight box of the glyph */
+    struct reader_box loose;  /* full height of the font at its place: use for lines */
     float origin_x, origin_y; /* base line */
-    float size_pt;           /* font size as drawn */
-    float angle_rad;         /* writing direction on the upright page, -pi..pi, clockwise; 0: left to right */
-    uint16_t font;           /* index into fonts */
-    uint16_t flags;          /* enum reader_char_flag */
+    float size_pt;            /* font size as drawn */
+    float angle_rad; /* writing direction on the upright page, -pi..pi, clockwise; 0: left to right */
+    uint16_t font;   /* index into fonts */
+    uint16_t flags;  /* enum reader_char_flag */
 };
 
 struct reader_font {
@@ -91,12 +102,12 @@ struct reader_link {
     char *uri;
 };
 
-struct reader_segment { /* a straight stroke or thin filled rectangle: table rules, underlines */
+struct reader_segment {   /* a straight stroke or thin filled rectangle: table rules, underlines */
     float x0, y0, x1, y1; /* horizontal or vertical, x0<=x1, y0<=y1 */
     float thickness_pt;
 };
 
-struct reader_picture { /* a bitmap drawn on the page */
+struct reader_picture {    /* a bitmap drawn on the page */
     struct reader_box box; /* clipped to the page */
 };
 
@@ -115,13 +126,14 @@ struct reader_content {
 };
 
 /*
- * ERR_LIMIT above LIMIT_PAGE_CHARS characters. The other lists stop at their ceilings (LIMIT_PAGE_RULES, _PICTURES, _LINKS): a page
- * with more is a drawing, where they say nothing. On failure *ret is empty.
+ * ERR_LIMIT above LIMIT_PAGE_CHARS characters. The other lists stop at their ceilings (LIMIT_PAGE_RULES,
+ * _PICTURES, _LINKS): a page with more is a drawing, where they say nothing. On failure *ret is empty.
  */
 int reader_read_content(struct reader *r, int page, struct reader_content *ret, struct err *err);
 void reader_content_done(struct reader_content *c);
 
-/* The outline: titles with their level (from 1) and target page (0-based, -1 none), in order; malloced. At most 10,000. */
+/* The outline: titles with their level (from 1) and target page (0-based, -1 none), in order; malloced. At
+ * most 10,000. */
 struct reader_outline_entry {
     char *title;
     int level, page;

@@ -53,6 +53,31 @@ static void test_headings(void **state)
     blocks_done(&bs);
 }
 
+static enum block_kind kind_of_scanned(float size, float breadth, float gap_above)
+{
+    struct blocks bs = {0};
+    put(&bs, 1, 100, 10, LINE_OCR, PROSE)->breadth = 1.0f;
+    struct block *b = put(&bs, 1, 300, size, LINE_OCR, "Ashby by the Sea");
+    b->breadth = breadth;
+    b->gap_above_pt = gap_above;
+    put(&bs, 1, 350, 10, LINE_OCR, PROSE)->breadth = 1.0f;
+    classify_blocks(&bs, pages, 3);
+    enum block_kind kind = bs.items[1].kind;
+    blocks_done(&bs);
+    return kind;
+}
+
+/* The height of a recognised line scatters: it is believed when the width of the print agrees. */
+static void test_headings_of_scans(void **state)
+{
+    (void)state;
+    assert_int_equal(kind_of_scanned(13, 1.3f, 10), BLOCK_HEADING);
+    assert_int_equal(kind_of_scanned(13, 1.0f, 10), BLOCK_TEXT);
+    assert_int_equal(kind_of_scanned(16, 1.0f, 10), BLOCK_HEADING);
+    assert_int_equal(kind_of_scanned(13, 0, 10), BLOCK_HEADING); /* width unknown: the gap decides */
+    assert_int_equal(kind_of_scanned(13, 0, 1), BLOCK_TEXT);
+}
+
 static void test_lists(void **state)
 {
     (void)state;
@@ -146,9 +171,10 @@ static void test_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_headings),  cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_furniture), cmocka_unit_test(test_captions),
-        cmocka_unit_test(test_nothing),   cmocka_unit_test(test_paragraph_goes_on),
+        cmocka_unit_test(test_headings),          cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_furniture),         cmocka_unit_test(test_captions),
+        cmocka_unit_test(test_headings_of_scans), cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_paragraph_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

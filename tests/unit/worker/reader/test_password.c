@@ -49,7 +49,7 @@ static void pad(const char *password, unsigned char out[32])
 static void hex(const unsigned char *bytes, size_t len, char *out)
 {
     for (size_t i = 0; i < len; i++)
-        sprintf(out + 2 * i, "%02x", bytes[i]);
+        (void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
 static int make_encrypted(const char *user, const char *owner)
