@@ -129,6 +129,7 @@ static void submit_next(struct run *r)
 {
     size_t job = r->next++;
     const struct input *in = &r->inputs.items[job];
+    static char stdin_name[] = "stdin"; /* "-" says nothing to the service */
     struct err e = ERR_INIT;
     r->started_ms[job] = clock_mono_ms();
     if (r->args.skip_existing && output_exists(&r->args, in)) {
@@ -139,7 +140,7 @@ static void submit_next(struct run *r)
     int rc = input_open(in, &fd, &e);
     struct ipc_job m = {in->filename, r->options_json, r->args.options.document_timeout_s};
     if (rc == 0 && strcmp(in->path, "-") == 0)
-        m.filename = (char[]){"stdin"};
+        m.filename = stdin_name;
     rc = rc < 0 ? rc : session_submit(r->session, (uint32_t)job, &m, fd, &e);
     if (rc < 0)
         end_input(r, job, "failure",

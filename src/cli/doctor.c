@@ -122,16 +122,15 @@ static void check_port(const struct settings *s)
     if (fd >= 0 && bind(fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
         ok("port", fact);
     else
-        problem("port", taken,
-                "choose another with --port", 9);
+        problem("port", taken, "choose another with --port", 9);
 }
 
 /* The engine knows its models best: it checks the manifest and every file's SHA-256. */
-static void check_models(const struct settings *s)
+static bool check_models(const struct settings *s)
 {
     char *program = NULL;
     if (spawn_find_program("platen-engine", &program, NULL) < 0)
-        return; /* check_programs has said so */
+        return false; /* check_programs has said so */
     const char *argv[] = {program, "--verify", "--models", s->artifacts_path, NULL};
     const char *env[] = {"LANG=C.UTF-8", NULL};
     struct spawn_request q = {.program = program, .argv = argv, .env = env, .err_fd = STDERR_FILENO};
@@ -147,13 +146,15 @@ static void check_models(const struct settings *s)
         rc = child_reap(&c, &e, &err);
     }
     char *fact = xasprintf("in %s", s->artifacts_path);
-    if (rc == 1 && !e.signalled && e.code == 0)
+    bool good = rc == 1 && !e.signalled && e.code == 0;
+    if (good)
         ok("models", fact);
     else
         problem("models", fact, "run tools/setup, or point --models at the folder with manifest.json",
                 EXIT_MODELS);
     free(fact);
     free(program);
+    return good;
 }
 
 /* A page with two words, as a PDF that needs no file. It has no xref table: readers rebuild it. */
@@ -167,10 +168,11 @@ static const char
                  "5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\n"
                  "trailer<</Root 1 0 R/Size 6>>\n%%EOF\n";
 
-static int convert_page(bool force_ocr, double *ret_ms, struct err *err)
+static int convert_page(const struct settings *s, bool force_ocr, double *ret_ms, struct err *err)
 {
     struct session *session = NULL;
-    struct session_options o = {.workers = 1};
+    const char *const extra[] = {"--models", s->artifacts_path, "--cache", s->cache_dir, NULL};
+    struct session_options o = {.workers = 1, .extra = extra};
     int64_t start_ms = clock_mono_ms();
     int rc = session_open(&o, &session, err);
     if (rc < 0)
@@ -204,12 +206,12 @@ static int convert_page(bool force_ocr, double *ret_ms, struct err *err)
     return rc;
 }
 
-static void check_conversion(const char *what, bool force_ocr)
+static void check_conversion(const struct settings *s, const char *what, bool force_ocr)
 {
     struct err e = ERR_INIT;
     double ms = 0;
     char fact[ERR_MESSAGE_BYTES + 32];
-    if (convert_page(force_ocr, &ms, &e) == 0) {
+    if (convert_page(s, force_ocr, &ms, &e) == 0) {
         (void)snprintf(fact, sizeof(fact), "a page converted in %.0f ms, start of all processes included",
                        ms);
         ok(what, fact);
@@ -225,7 +227,7 @@ int doctor_main(int argc, char **argv)
     struct err e = ERR_INIT;
     int action = 0;
     settings_init(&s);
-    if (settings_load(&s, argc, argv, &action, &e) < 0) {
+    if (settings_load(&s, argc + 1, argv - 1, &action, &e) < 0) { /* it skips the name in front */
         (void)fprintf(stderr, "platen: %s\n", e.message);
         settings_done(&s);
         return 2;
@@ -239,13 +241,14 @@ int doctor_main(int argc, char **argv)
     check_programs();
     check_cpu();
     check_memory();
-    check_models(&s);
+    bool models = check_models(&s);
     check_folder("data", s.data_dir);
     check_folder("cache", s.cache_dir);
     check_port(&s);
     (void)fflush(stdout);
-    check_conversion("text", false);
-    check_conversion("ocr", true);
+    check_conversion(&s, "text", false);
+    if (models)
+        check_conversion(&s, "ocr", true);
     if (problems)
         (void)printf("\n%d problem%s.\n", problems, problems == 1 ? "" : "s");
     else

@@ -2,6 +2,7 @@
 #include "cli/session.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 struct session {
     int sock;
     struct child child;
+    char *dir; /* the supervisor removes it, unless it was killed */
     struct ipc_frame frame;
     uint8_t payload[IPC_PAYLOAD_MAX_BYTES];
 };
@@ -78,16 +80,23 @@ int session_open(const struct session_options *o, struct session **ret, struct e
     fd_closep(&fds[1]);
     if (rc < 0 && dir)
         (void)rmdir(dir);
-    free(dir);
     free(program);
     if (rc < 0) {
         fd_closep(&fds[0]);
+        free(dir);
         free(s);
         return rc;
     }
+    s->dir = dir;
     s->sock = fds[0];
     *ret = s;
     return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
 }
 
 void session_close(struct session *s)
@@ -103,6 +112,10 @@ void session_close(struct session *s)
     }
     if (s->child.pid > 0)
         (void)child_reap(&s->child, &e, NULL);
+    if (access(s->dir, F_OK) == 0)
+        (void)nftw(s->dir, remove_one, 16,
+                   FTW_DEPTH | FTW_PHYS); /* what cannot be removed stays: it is in TMPDIR */
+    free(s->dir);
     free(s);
 }
 

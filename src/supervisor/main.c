@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/settings.h"
+#include "process/probe.h"
 #include "process/spawn.h"
 #include "supervisor/api/api.h"
 #include "supervisor/http/http.h"
@@ -33,6 +34,7 @@ struct platend {
     uv_loop_t loop;
     struct settings settings;
     char *worker_program, *engine_program;
+    struct sandbox_report sandbox;
     struct service *service;
     struct api *api;
     struct http_server *http;
@@ -142,6 +144,23 @@ static int harden_self(const struct settings *s, struct err *err)
     return getppid() == 1 ? err_fail(err, ERR_CRASH, "the program that started platend has gone") : 0;
 }
 
+/* Before anything is served: what cannot be confined as asked is not started. */
+static int probe_sandbox(struct platend *p, struct err *err)
+{
+    enum sandbox_mode mode = SANDBOX_REQUIRED;
+    (void)sandbox_mode_of_name(p->settings.sandbox, &mode); /* settings_load has checked it */
+    int rc = sandbox_probe(p->worker_program, mode, &p->sandbox, err);
+    if (rc == 0)
+        rc = sandbox_report_check(&p->sandbox, err);
+    if (rc < 0)
+        return rc;
+    if (mode == SANDBOX_OFF)
+        log_warning("sandbox=off: documents are read without protection (PLATEN_SANDBOX)");
+    else
+        log_info("sandbox=%s", p->sandbox.text);
+    return 0;
+}
+
 static int start_signals(struct platend *p, struct err *err)
 {
     const struct {
@@ -199,6 +218,8 @@ static int start(struct platend *p, struct err *err)
         rc = find_program("PLATEN_WORKER_PROGRAM", "platen-worker", &p->worker_program, err);
     if (rc == 0)
         rc = find_program("PLATEN_ENGINE_PROGRAM", "platen-engine", &p->engine_program, err);
+    if (rc == 0)
+        rc = probe_sandbox(p, err);
     if (rc == 0 && uv_loop_init(&p->loop) != 0)
         rc = err_fail(err, ERR_IO, "event loop");
     if (rc < 0)
@@ -206,6 +227,7 @@ static int start(struct platend *p, struct err *err)
     const struct service_config sc = {.settings = &p->settings,
                                       .worker_program = p->worker_program,
                                       .engine_program = p->engine_program,
+                                      .sandbox = &p->sandbox,
                                       .fatal = on_fatal,
                                       .ctx = p};
     rc = service_new(&p->loop, &sc, &p->service, err);

@@ -120,6 +120,13 @@ def test_long_poll_waits_its_time(start_platend):
         assert d.request("DELETE", f"/v1/tasks/{task}").status == 200
 
 
+def test_pages_are_in_a_header(platend):
+    task = platend.submit([("a.pdf", documents.many_pages(3))])
+    while platend.poll(task, 20)["task_status"] in ("pending", "started"):
+        pass
+    assert platend.request("GET", f"/v1/status/poll/{task}").headers["X-Platen-Pages"] == "3/3"
+
+
 def test_cancel(start_platend):
     d = start_platend("--backend", "fake", "--workers", "1")
     first = d.submit([("big.pdf", documents.many_pages(400))], [("force_ocr", "true")])

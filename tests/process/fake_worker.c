@@ -38,6 +38,7 @@
 #include "base/mem.h"
 #include "ipc/messages.h"
 #include "process/harden.h"
+#include "process/probe.h"
 
 #define FD_INPUT 3
 #define FD_OUTPUT 4
@@ -308,9 +309,11 @@ int main(int argc, char **argv)
 {
     pid_t parent = 0;
     bool engine = false;
+    if (argc == 2 && strcmp(argv[1], "--probe-sandbox") == 0)
+        return sandbox_probe_run(PROBE_FD);
     for (int i = 1; i + 1 < argc; i++) {
         if (strcmp(argv[i], "--parent") == 0)
-            parent = (pid_t)atoi(argv[i + 1]);
+            parent = (pid_t)strtol(argv[i + 1], NULL, 10);
         engine = engine || strcmp(argv[i], "--models") == 0;
     }
     const struct harden_limits limits = {0};

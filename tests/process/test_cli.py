@@ -351,6 +351,11 @@ def test_every_flag_of_the_help_is_understood(platen, report):
         assert "unknown flag" not in platen("convert", flag, "?", "?", fake=False).err, flag
 
 
+# OpenVINO's TBB loads a library with RTLD_DEEPBIND, which AddressSanitizer does not allow.
+real_engine = pytest.mark.skipif(bool(os.environ.get("PLATEN_SANITIZED")), reason="the real engine does not run under the sanitizers")
+
+
+@real_engine
 def test_doctor(platen, tmp_path):
     data = ["--data", tmp_path / "data", "--port", "0"]
     r = platen("doctor", *data)
@@ -361,6 +366,7 @@ def test_doctor(platen, tmp_path):
     assert "PROBLEM  models" in wrong.out and "mend:" in wrong.out
 
 
+@real_engine
 def test_a_scan_is_read(platen):
     """The real engine, through the whole command line."""
     r = platen("convert", ROOT / "examples" / "scan.pdf", "-p", "1", fake=False)

@@ -102,6 +102,12 @@ static json_t *status_json(const struct task_status *s)
 
 void reply_status(struct call *c, const struct task_status *status)
 {
+    /* Pages have no place in docling-serve's body; a header does not disturb its clients. */
+    if (status->pages_total > 0 && c->request) {
+        char pages[32];
+        (void)snprintf(pages, sizeof(pages), "%u/%u", status->pages_done, status->pages_total);
+        http_add_header(c->request, "X-Platen-Pages", pages);
+    }
     reply_json(c, 200, status_json(status));
 }
 

@@ -340,7 +340,7 @@ static int open_listener(const char *host, int port, int *ret_fd, int *ret_port,
         return rc;
     }
     *ret_fd = fd;
-    *ret_port = atoi(number);
+    *ret_port = (int)strtol(number, NULL, 10); /* getnameinfo has written it */
     return 0;
 }
 

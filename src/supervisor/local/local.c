@@ -81,6 +81,7 @@ static void send_result(struct job *j)
         .partial = result.status.num_partial,
         .failed = result.status.num_failed,
         .pages = result.status.pages_done,
+        .error_kind = result.status.document_error,
     };
     memcpy(done.content_type, result.content_type, sizeof(done.content_type));
     size_t len = ipc_encode_done(&done, l->payload);

@@ -59,7 +59,10 @@ static void judge_signal(const struct death *d, struct verdict *v)
         set(v, VERDICT_FAIL, ERR_TIMEOUT, "the document used more processor time than allowed");
         return;
     }
-    bool near_limit = d->data_limit_bytes && d->data_peak_bytes >= d->data_limit_bytes / 5 * 4;
+    /* A buffer that doubles fails as soon as its double no longer fits: just above half of the limit. The
+     * last sample may be older than that, the kernel's own peak is not. */
+    uint64_t peak_bytes = MAX(d->data_peak_bytes, (uint64_t)d->exit.usage.ru_maxrss << 10);
+    bool near_limit = d->data_limit_bytes && peak_bytes >= d->data_limit_bytes / 5 * 2;
     if (signal_number == SIGABRT && near_limit) {
         (void)snprintf(text, sizeof(text),
                        "the document needs more memory than the %llu MiB that a worker may use",

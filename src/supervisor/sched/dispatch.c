@@ -2,15 +2,13 @@
  * From the queue to a worker, and from its end to a settled row:
  *
  *   queued -> claim (durable: attempt + 1) -> worker -> verdict -> finish, fail, cancel or requeue (durable)
- * -> ended or queued
  *
- * A slot is in use from the claim to the worker's end. Nobody is told of anything before it is on the disk. A
- * task that was blamed for the death of an engine runs alone the next times, so that it can take no neighbour
- * with it twice.
+ * A slot is in use from the claim until nothing of the attempt is left (release.h). Nobody is told of
+ * anything before it is on the disk. A task that was blamed for the death of an engine runs alone the next
+ * times, so that it can take no neighbour with it twice.
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -25,9 +23,11 @@
 struct run {
     struct run *next;
     struct service *service;
-    struct task *task;
-    struct worker *worker; /* NULL while claiming */
-    struct pool_lease *lease;
+    struct task *task;     /* NULL while releasing: it may be gone */
+    struct worker *worker; /* NULL while claiming and releasing */
+    struct lease *lease;
+    bool over; /* the task has ended with this attempt */
+    char task_id[TASK_ID_BYTES];
     int output_fd;
 };
 
@@ -41,6 +41,7 @@ static struct run *run_new(struct task *t)
     struct run *r = xnew(struct run);
     r->service = s;
     r->task = t;
+    memcpy(r->task_id, t->id, sizeof(r->task_id));
     r->output_fd = -1;
     r->next = s->runs;
     s->runs = r;
@@ -51,7 +52,7 @@ static struct run *run_new(struct task *t)
     return r;
 }
 
-/* Gives the slot back; the task goes on to settle, so it stays active. */
+/* Gives the slot back. */
 static void run_free(struct run *r)
 {
     struct service *s = r->service;
@@ -62,10 +63,40 @@ static void run_free(struct run *r)
     s->running--;
     if (s->running == 0)
         s->exclusive = false;
-    r->task->run = NULL;
-    pool_lease_end(r->lease);
-    fd_closep(&r->output_fd);
     free(r);
+}
+
+static void on_first(void *ctx, int64_t mono_us)
+{
+    const struct run *r = ctx;
+    if (r->task && r->task->accepted_us)
+        log_debug("Task %s first inference overhead_us=%lld", r->task_id,
+                  (long long)(mono_us - r->task->accepted_us));
+}
+
+/* Nothing of the attempt is left. */
+static void on_released(void *ctx)
+{
+    struct run *r = ctx;
+    struct service *s = r->service;
+    if (r->over && orchestrator_is_isolated(s->orchestrator))
+        log_debug("Task %s completed - WorkerOrchestrator handles VRAM cleanup automatically", r->task_id);
+    run_free(r);
+    dispatch(s);
+    dispatch_check_drained(s);
+}
+
+/* The attempt has ended: the task goes on to settle, so it stays active; the slot waits for the release. */
+static void run_end(struct run *r, uint64_t rss_bytes)
+{
+    r->task->run = NULL;
+    r->task = NULL;
+    r->worker = NULL;
+    fd_closep(&r->output_fd);
+    if (r->lease)
+        lease_end(take_ptr(&r->lease), rss_bytes);
+    else
+        run_free(r);
 }
 
 /* ---- settling ---- */
@@ -172,6 +203,7 @@ static void publish(struct run *r, const struct ipc_done *done)
                                     .partial = done->partial,
                                     .failed = done->failed,
                                     .pages = done->pages};
+    t->document_error = done->error_kind;
     memcpy(t->result.content_type, done->content_type, sizeof(t->result.content_type));
     t->phase = PHASE_SETTLING;
     int fd = r->output_fd;
@@ -185,6 +217,7 @@ static void on_worker_ended(void *ctx, const struct worker_end *end)
     struct service *s = r->service;
     struct task *t = r->task;
     const struct verdict *v = &end->verdict;
+    strays_kill(s); /* before its output is published: it may be open in one that has left the group */
     log_debug("Task %s worker pid=%d ended signalled=%d code=%d lived_ms=%lld user_ms=%lld system_ms=%lld "
               "peak_rss_kb=%ld",
               t->id, (int)end->pid, end->exit.signalled, end->exit.code, (long long)end->lived_ms,
@@ -198,14 +231,15 @@ static void on_worker_ended(void *ctx, const struct worker_end *end)
     case VERDICT_DONE: publish(r, &end->done); break;
     case VERDICT_FAIL: settle(t, LIFE_FAIL, v->error_kind, why); break;
     case VERDICT_BLAME:
-        if (!end->exit.signalled && *pool_last_death(s->pool))
-            why = pool_last_death(s->pool);
+        if (!end->exit.signalled && *lease_engine_death(r->lease))
+            why = lease_engine_death(r->lease);
         settle(t, LIFE_BLAME, v->error_kind, why);
         break;
     case VERDICT_INTERRUPT: settle(t, LIFE_INTERRUPT, 0, NULL); break;
     case VERDICT_CANCEL: settle(t, LIFE_CANCEL, v->error_kind, why); break;
     }
-    run_free(r);
+    r->over = v->kind != VERDICT_BLAME && v->kind != VERDICT_INTERRUPT;
+    run_end(r, end->rss_bytes);
     service_reap_strays(s);
     dispatch(s);
 }
@@ -221,12 +255,14 @@ static int start_worker(struct run *r, struct store_work *work, struct err *err)
     struct service *s = r->service;
     struct task *t = r->task;
     CLEANUP(fd_closep) int engine_fd = -1;
-    int rc = pool_lease(s->pool, &r->lease, &engine_fd, err);
+    const struct lease_request q = {.task_id = t->id, .first = on_first, .released = on_released, .ctx = r};
+    int rc = lease_new(s->orchestrator, &q, &r->lease, &engine_fd, err);
     if (rc < 0)
         return rc;
     r->output_fd = work->output_fd;
     work->output_fd = -1;
     const struct worker_spec spec = {.program = s->worker_program,
+                                     .sandbox = s->settings->sandbox,
                                      .task_id = t->id,
                                      .attempt = t->life.attempt,
                                      .input_fd = work->input_fd,
@@ -240,7 +276,10 @@ static int start_worker(struct run *r, struct store_work *work, struct err *err)
                                      .progress = on_progress,
                                      .ended = on_worker_ended,
                                      .ctx = r};
-    return worker_start(s->loop, &spec, &r->worker, err);
+    rc = worker_start(s->loop, &spec, &r->worker, err);
+    if (rc == 0)
+        lease_join(r->lease, worker_pid(r->worker));
+    return rc;
 }
 
 /* ---- the claim ---- */
@@ -261,7 +300,7 @@ static void claim_failed(struct run *r, int rc, const struct err *err)
         return;
     }
     log_error("Task %s waits: %s", t->id, err->message);
-    run_free(r);
+    run_end(r, 0);
     s->active--;
     t->phase = PHASE_QUEUED;
     queue_push_front(&s->queue, t);
@@ -297,7 +336,7 @@ static void on_claimed(void *ctx, int rc, struct store_work *work, const struct 
         watch_notify(t);
         return;
     }
-    run_free(r);
+    run_end(r, 0);
     dispatch(s);
 }
 
@@ -340,7 +379,7 @@ void dispatch_stop_all(struct service *s)
     }
 }
 
-static void on_pool_gone(void *ctx)
+static void on_engines_gone(void *ctx)
 {
     struct service *s = ctx;
     s->drained(s->drained_ctx);
@@ -348,10 +387,10 @@ static void on_pool_gone(void *ctx)
 
 void dispatch_check_drained(struct service *s)
 {
-    if (!s->draining || s->drained_called || s->active > 0 || s->submitting > 0)
+    if (!s->draining || s->drained_called || s->active > 0 || s->running > 0 || s->submitting > 0)
         return;
     s->drained_called = true;
-    pool_stop(s->pool, on_pool_gone, s);
+    orchestrator_stop(s->orchestrator, on_engines_gone, s);
 }
 
 bool dispatch_knows_pid(const struct service *s, pid_t pid)
@@ -360,18 +399,5 @@ bool dispatch_knows_pid(const struct service *s, pid_t pid)
         if (r->worker && worker_pid(r->worker) == pid)
             return true;
     }
-    return pool_knows_pid(s->pool, pid);
-}
-
-void service_reap_strays(struct service *s)
-{
-    for (;;) {
-        siginfo_t info = {0};
-        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
-            return;
-        if (dispatch_knows_pid(s, info.si_pid))
-            return; /* its pidfd brings it; its end comes back here */
-        log_debug("reaped a stray process pid=%d", (int)info.si_pid);
-        (void)waitpid(info.si_pid, NULL, WNOHANG);
-    }
+    return orchestrator_knows_pid(s->orchestrator, pid);
 }

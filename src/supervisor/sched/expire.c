@@ -19,6 +19,8 @@ static int64_t due_ms(const struct task *t)
     int64_t early = INT64_MAX;
     if (t->fetched_ms && set->single_use_results)
         early = t->fetched_ms + delay_ms;
+    else if (t->ephemeral && t->cancel_wanted) /* nobody waits for it: the cancel came while it settled */
+        early = t->done_ms;
     else if (t->ephemeral) /* its client has gone, or the API forgot to say that it was sent */
         early = t->done_ms + delay_ms;
     return MIN(due, early);

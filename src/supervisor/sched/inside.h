@@ -4,7 +4,7 @@
 
 #include <uv.h>
 
-#include "supervisor/sched/pool.h"
+#include "supervisor/sched/orchestrator.h"
 #include "supervisor/sched/queue.h"
 #include "supervisor/sched/service_new.h"
 #include "supervisor/sched/task.h"
@@ -23,7 +23,7 @@ struct service {
     char *worker_program;
     const struct settings *settings;
     struct store *store;
-    struct pool *pool;
+    struct orchestrator *orchestrator;
     struct task_table tasks;
     struct queue queue;
     struct task_list ended; /* by time of their end */
@@ -61,6 +61,9 @@ void dispatch_cancel_running(struct task *t);
 void dispatch_stop_all(struct service *s);
 void dispatch_check_drained(struct service *s);
 bool dispatch_knows_pid(const struct service *s, pid_t pid);
+
+/* strays.c */
+void strays_kill(const struct service *s); /* ends every child that nobody knows */
 
 /* watch.c */
 void watch_notify(struct task *t);

@@ -93,6 +93,7 @@ static void on_submitted(void *ctx, int rc, const struct err *err)
         if (store_broken(s->store))
             service_fatal(s, err->message);
     } else {
+        t->accepted_us = clock_mono_us();
         task_table_add(&s->tasks, t);
         queue_push(&s->queue, t);
         log_info("Task %s queued for worker processing", t->id);
@@ -176,6 +177,7 @@ static void fill_counts(const struct task *t, struct task_status *st)
         st->num_failed = t->result.failed;
         st->num_processed = t->result.documents;
         st->pages_done = st->pages_total = t->result.pages;
+        st->document_error = t->document_error;
     } else {
         st->pages_done = t->progress.pages_done;
         st->pages_total = t->progress.pages_total;
@@ -247,7 +249,14 @@ int service_cancel(struct service *s, const char *task_id, const char *tenant, s
         dispatch_cancel_queued(t);
     else if (t->phase != PHASE_ENDED)
         dispatch_cancel_running(t);
+    else if (t->ephemeral)
+        expire_remove(t); /* its only client has gone before it was sent */
     return 0;
+}
+
+const struct sandbox_report *service_sandbox(const struct service *s)
+{
+    return s->config.sandbox;
 }
 
 bool service_ready(const struct service *s)
@@ -291,6 +300,42 @@ static void start_timers(struct service *s)
     }
 }
 
+/* Before the store opens: when the scratch folder is what fails, the pooled way takes the one in the data
+ * folder. */
+static bool preflight(const struct service_config *config)
+{
+    struct err err = ERR_INIT;
+    if (!config->settings->free_vram_on_idle)
+        return false;
+    if (orchestrator_preflight(config->settings, config->worker_program, config->engine_program, &err) == 0)
+        return true;
+    log_error("WorkerOrchestrator cannot work (%s): the pooled engines serve instead", err.message);
+    return false;
+}
+
+static void on_sweep(void *ctx)
+{
+    service_reap_strays(ctx);
+}
+
+static struct orchestrator *choose_orchestrator(struct service *s, bool isolated)
+{
+    const struct orchestrator_config c = {.loop = s->loop,
+                                          .settings = s->settings,
+                                          .engine_program = s->config.engine_program,
+                                          .isolated = isolated,
+                                          .sweep = on_sweep,
+                                          .ctx = s};
+    if (isolated)
+        log_info("Using WorkerOrchestrator for complete VRAM isolation");
+    return orchestrator_new(&c);
+}
+
+const struct release_counters *service_releases(const struct service *s)
+{
+    return orchestrator_releases(s->orchestrator);
+}
+
 int service_new(struct uv_loop_s *loop, const struct service_config *config, struct service **ret,
                 struct err *err)
 {
@@ -301,8 +346,10 @@ int service_new(struct uv_loop_s *loop, const struct service_config *config, str
     s->settings = set;
     s->mean_service_s = FIRST_GUESS_S;
     s->worker_program = xstrdup(config->worker_program);
+    bool isolated = preflight(config);
     const struct store_config sc = {.data_dir = set->data_dir,
-                                    .scratch_dir = set->scratch_path,
+                                    .scratch_dir = set->free_vram_on_idle && !isolated ? ""
+                                                                                       : set->scratch_path,
                                     .max_num_pages = set->max_num_pages,
                                     .page_batch_size = set->page_batch_size};
     int rc = store_open(loop, &sc, &s->store, err);
@@ -312,7 +359,7 @@ int service_new(struct uv_loop_s *loop, const struct service_config *config, str
         return rc;
     }
     start_timers(s);
-    s->pool = pool_new(loop, set, config->engine_program);
+    s->orchestrator = choose_orchestrator(s, isolated);
     rc = store_load(s->store, on_row, s, err);
     if (rc < 0)
         return rc; /* main ends with it; nothing has been started */
@@ -359,7 +406,7 @@ void service_free(struct service *s)
         uv_close((uv_handle_t *)timers[i], on_timer_closed);
     while (s->open_handles > 0)
         (void)uv_run(s->loop, UV_RUN_ONCE);
-    pool_free(s->pool);
+    orchestrator_free(s->orchestrator);
     task_table_done(&s->tasks);
     free(s->watches);
     free(s->worker_program);

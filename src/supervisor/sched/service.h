@@ -59,7 +59,9 @@ struct task_status {
     uint32_t num_docs, num_processed, num_succeeded, num_partial, num_failed;
     uint32_t pages_done, pages_total;
     char stage[32];
-    int error_kind; /* enum err_kind of a failed task, else 0 */
+    int error_kind;     /* enum err_kind of a failed task, else 0 */
+    int document_error; /* of the first document that failed although the task ended well; 0 after a restart
+                         */
     char error_message[ERR_MESSAGE_BYTES];
     int64_t created_wall_ms;
     double queued_s, running_s;
@@ -104,6 +106,15 @@ void service_result_sent(struct service *s, const char *task_id);
 int service_cancel(struct service *s, const char *task_id, const char *tenant, struct err *err);
 /* Removes results older than this. */
 void service_clear_results(struct service *s, double older_than_s);
+
+struct sandbox_report; /* process/probe.h */
+/* What confines workers and engines, found at the start; borrowed; NULL: not probed. */
+const struct sandbox_report *service_sandbox(const struct service *s);
+
+struct release_counters; /* sched/release.h */
+/* How tasks have given back what they had: platen_release_seconds, platen_release_failures_total. Borrowed.
+ */
+const struct release_counters *service_releases(const struct service *s);
 
 /* Ready: the store is open, and new work is accepted. */
 bool service_ready(const struct service *s);

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "conf/settings.h"
+#include "process/probe.h"
 #include "supervisor/sched/service.h"
 
 struct uv_loop_s;
@@ -11,6 +12,8 @@ struct uv_loop_s;
 struct service_config {
     const struct settings *settings; /* must outlive the service */
     const char *worker_program, *engine_program;
+    const struct sandbox_report
+        *sandbox; /* what held when it was probed; must outlive the service; NULL: not probed */
     /* The store cannot be trusted any more: nothing is lost, but this process must end. */
     void (*fatal)(void *ctx, const char *message);
     void *ctx;

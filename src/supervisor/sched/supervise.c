@@ -46,6 +46,7 @@ struct worker {
     bool is_done;
     struct ipc_done done;
     struct ipc_failure failure;
+    uint64_t rss_bytes; /* last sampled */
     struct death death;
     char protocol_message[128];
     struct ipc_frame *frame; /* 64 KiB */
@@ -103,6 +104,8 @@ static void sample_memory(struct worker *w)
     const char *line = strstr(text, "\nVmData:");
     uint64_t bytes = line ? strtoull(line + 8, NULL, 10) * 1024 : 0;
     w->death.data_peak_bytes = MAX(w->death.data_peak_bytes, bytes);
+    line = strstr(text, "\nVmRSS:");
+    w->rss_bytes = line ? strtoull(line + 7, NULL, 10) * 1024 : w->rss_bytes;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -139,6 +142,7 @@ static void on_tick(uv_timer_t *timer)
 
 static void report(struct worker *w)
 {
+    sample_memory(w); /* while it is there */
     w->reported = true;
     if (w->state == WORKER_RUNNING) {
         w->state = WORKER_REPORTED;
@@ -250,8 +254,11 @@ static void finish(struct worker *w, pid_t pid, const struct child_exit *x)
     w->death.data_limit_bytes = LIMIT_WORKER_DATA_BYTES;
     w->death.failure_kind = w->reported && !w->is_done ? w->failure.kind : 0;
     w->death.message = w->death.reason == STOP_PROTOCOL ? w->protocol_message : w->failure.message;
-    struct worker_end end = {
-        .done = w->done, .exit = *x, .pid = pid, .lived_ms = clock_mono_ms() - w->started_ms};
+    struct worker_end end = {.done = w->done,
+                             .exit = *x,
+                             .pid = pid,
+                             .rss_bytes = w->rss_bytes,
+                             .lived_ms = clock_mono_ms() - w->started_ms};
     death_judge(&w->death, &end.verdict);
     errlog_end(w->errlog);
     uv_close((uv_handle_t *)&w->control_poll, on_closed);
@@ -296,7 +303,8 @@ static int spawn_worker(struct worker *w, int child_control, int err_fd, struct 
     memcpy(fds + WORKER_FIXED_FDS, s->source_fds, s->source_count * sizeof(int));
     char parent[24];
     (void)snprintf(parent, sizeof(parent), "%d", (int)getpid());
-    const char *const argv[] = {"platen-worker", "--parent", parent, NULL};
+    const char *const argv[] = {"platen-worker", "--parent", parent, s->sandbox ? "--sandbox" : NULL,
+                                s->sandbox,      NULL};
     struct environment env;
     environment_init(&env);
     const struct spawn_request q = {.program = s->program,

@@ -27,11 +27,13 @@ struct worker_end {
     struct ipc_done done; /* when the verdict is VERDICT_DONE */
     struct child_exit exit;
     pid_t pid;
+    uint64_t rss_bytes; /* when it was last looked at: at its report, or at a tick before */
     int64_t lived_ms;
 };
 
 struct worker_spec {
     const char *program; /* path of platen-worker */
+    const char *sandbox; /* mode, or NULL for its default */
     const char *task_id;
     int attempt;
     int input_fd, output_fd, engine_fd; /* stay the caller's; output_fd must stay open until ended */

@@ -13,7 +13,6 @@
 
 struct service;
 struct worker;
-struct pool_lease;
 
 enum task_phase {
     PHASE_QUEUED,   /* in a queue */
@@ -36,11 +35,13 @@ struct task {
     bool cancel_wanted;
     bool progress_dirty;                                 /* watchers wait for the next flush */
     int64_t created_ms, started_ms, done_ms, fetched_ms; /* wall clock; 0: not yet */
+    int64_t accepted_us;                                 /* monotonic; 0: by an earlier platend */
     double timeout_s;
     uint32_t source_count;
     uint64_t bytes;
     struct row_result result;
     int error_kind;
+    int document_error;  /* what the worker said of the first document that failed */
     char *error_message; /* NULL = none */
     struct ipc_progress progress;
     struct run *run; /* while PHASE_CLAIMING and PHASE_RUNNING; dispatch.c */

@@ -35,8 +35,8 @@ int store_open(struct uv_loop_s *loop, const struct store_config *config, struct
  */
 void store_close(struct store *s);
 /*
- * Removes a closed store with all its tasks, for a private supervisor whose data nobody will ask for again. Only our own names go, and the
- * folders only when they are empty then; what could not be removed stays.
+ * Removes a closed store with all its tasks, for a private supervisor whose data nobody will ask for again.
+ * Only our own names go, and the folders only when they are empty then; what could not be removed stays.
  */
 void store_erase(const char *data_dir, const char *scratch_dir);
 /* What was recovered at the start. */

@@ -1,17 +1,21 @@
 /* The pure parts of the scheduler: what a death means, the queue, the table of tasks. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cmocka.h>
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "supervisor/sched/death.h"
 #include "supervisor/sched/queue.h"
+#include "supervisor/sched/release.h"
 
 #define GIB (1024ull * 1024 * 1024)
 
@@ -50,9 +54,17 @@ static void deaths(void **state)
         {"segfault", {.exit = {true, SIGSEGV, {{0}}}}, VERDICT_FAIL, ERR_CRASH},
         {"seccomp", {.exit = {true, SIGSYS, {{0}}}}, VERDICT_FAIL, ERR_CRASH},
         {"abort",
-         {.exit = {true, SIGABRT, {{0}}}, .data_peak_bytes = GIB, .data_limit_bytes = 2 * GIB},
+         {.exit = {true, SIGABRT, {{0}}}, .data_peak_bytes = GIB / 2, .data_limit_bytes = 2 * GIB},
          VERDICT_FAIL,
          ERR_CRASH},
+        {"abort of a buffer that could not double",
+         {.exit = {true, SIGABRT, {{0}}}, .data_peak_bytes = 106 * GIB / 100, .data_limit_bytes = 2 * GIB},
+         VERDICT_FAIL,
+         ERR_MEMORY},
+        {"abort after the last sample",
+         {.exit = {true, SIGABRT, {.ru_maxrss = 1100 << 10}}, .data_limit_bytes = 2 * GIB},
+         VERDICT_FAIL,
+         ERR_MEMORY},
         {"abort near the limit",
          {.exit = {true, SIGABRT, {{0}}}, .data_peak_bytes = 17 * GIB / 10, .data_limit_bytes = 2 * GIB},
          VERDICT_FAIL,
@@ -159,9 +171,52 @@ static void table_of_tasks(void **state)
     task_table_done(&table);
 }
 
+static void releases_are_counted(void **state)
+{
+    (void)state;
+    struct release_counters c = {0};
+    release_count(&c, 0.0005);
+    release_count(&c, release_bounds_s[0]); /* a bound belongs to its bucket */
+    release_count(&c, 0.3);
+    release_count(&c, 1000);
+    assert_int_equal(c.buckets[0], 2);
+    assert_int_equal(c.buckets[8], 1);
+    assert_int_equal(c.buckets[RELEASE_BUCKETS], 1);
+    assert_int_equal(c.count, 4);
+    assert_true(c.sum_s > 1000.3 && c.sum_s < 1000.4);
+}
+
+static void a_corpse_is_still_in_its_group(void **state)
+{
+    (void)state;
+    assert_false(release_group_exists(0)); /* would be our own */
+    assert_false(release_group_exists(1)); /* would be everybody */
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)setpgid(0, 0);
+        (void)pause();
+        _exit(0);
+    }
+    (void)setpgid(pid, pid);
+    assert_true(release_group_exists(pid));
+    assert_true(release_rss_bytes(getpid(), 0) > 0); /* that of a small one is counted roughly */
+    assert_int_equal(release_rss_bytes(pid, 1), 0);  /* another that had its number */
+    assert_int_equal(kill(-pid, SIGKILL), 0);
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    assert_true(release_group_exists(pid));
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_false(release_group_exists(pid));
+    assert_int_equal(release_rss_bytes(pid, 0), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(deaths), cmocka_unit_test(queue_order),
-                                       cmocka_unit_test(no_class_starves), cmocka_unit_test(table_of_tasks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(releases_are_counted),
+                                       cmocka_unit_test(a_corpse_is_still_in_its_group),
+                                       cmocka_unit_test(deaths),
+                                       cmocka_unit_test(queue_order),
+                                       cmocka_unit_test(no_class_starves),
+                                       cmocka_unit_test(table_of_tasks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

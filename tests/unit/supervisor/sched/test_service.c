@@ -1,10 +1,11 @@
 /* The service in process, with a made-up worker: what the API relies on, and that ending it frees everything.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,9 +1,10 @@
 /* The life of a task: every state against every event. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "supervisor/store/state.h"
 

@@ -1,10 +1,11 @@
 /* The store in a folder of its own: the way of a task, fencing, recovery, and a crash at every numbered
  * point. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <dirent.h>
 #include <fcntl.h>
