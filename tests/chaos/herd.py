@@ -83,8 +83,8 @@ class Herd:
         return left
 
     def kill_child(self, name, rng):
-        """kill -9 of a child of that name. Returns its pid, or None when there is none."""
-        pids = [pid for pid in daemon.children_of(self.process.pid) if self._is(pid, name)]
+        """kill -9 of a process of that name below platend. Returns its pid, or None when there is none."""
+        pids = [pid for pid in daemon.descendants_of(self.process.pid) if self._is(pid, name)]
         rng.shuffle(pids)
         for pid in pids:
             try:
@@ -93,7 +93,7 @@ class Herd:
                 continue
             try:
                 # The number may have been given away in between, to a process that is none of ours.
-                if pid in daemon.children_of(self.process.pid) and self._is(pid, name):
+                if pid in daemon.descendants_of(self.process.pid) and self._is(pid, name):
                     signal.pidfd_send_signal(fd, signal.SIGKILL)
                     return pid
             except ProcessLookupError:

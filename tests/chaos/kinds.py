@@ -17,10 +17,6 @@ class Kind:
     outcomes: tuple  # the allowed (state, error) pairs when nobody kills anything
     blames: bool = False  # the document kills its worker or engine each time, and is given up after BLAMED_MAX
 
-    @property
-    def clean(self):
-        return self.outcomes == ((SUCCESS, None),)
-
 
 GOOD = ((SUCCESS, None),)
 CRASH = ((FAILURE, "crash"),)
@@ -82,7 +78,7 @@ class Item:
         ms = rng.choice((0, 0, 10, 20, 50, 200)) if self.kind != "cancel" else 300
         size = rng.choice((0, 100, 3000, 3000, 60000)) if rng.random() < 0.99 else 600000
         padding = base64.b64encode(rng.randbytes(size)).decode()
-        return f"{KINDS[self.kind].line.format(ms=ms)}\n{self.seed}/{self.kind}/{attempt_to_send}\n{padding}"
+        return f"{KINDS[self.kind].line.format(ms=ms)}\ndocument {self.seed}/{self.kind}/{attempt_to_send}\n{padding}"
 
 
 def result_bytes(text, attempt):

@@ -34,6 +34,16 @@ static void decode_all(void)
     (void)ipc_decode_done(&frame, &done, NULL);
     (void)ipc_decode_failure(&frame, &failure, NULL);
     (void)ipc_decode_engine_stats(&frame, &stats, NULL);
+    struct ipc_first first;
+    struct ipc_zygote_fork fork_request;
+    struct ipc_zygote_child born;
+    struct ipc_zygote_gone gone;
+    (void)ipc_decode_first(&frame, &first, NULL);
+    (void)ipc_decode_zygote_gone(&frame, &gone, NULL);
+    frame.fd = 0; /* only looked at */
+    (void)ipc_decode_zygote_fork(&frame, &fork_request, NULL);
+    (void)ipc_decode_zygote_child(&frame, &born, NULL);
+    frame.fd = -1;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
