@@ -6,7 +6,7 @@ PORT ?= 5001
 BUILD := build
 export PLATEN_CACHE
 
-.PHONY: all build setup demo check serve bench install format clean help
+.PHONY: all build setup demo check serve bench chaos install format clean help
 all: build
 
 build: $(BUILD)/build.ninja
@@ -33,7 +33,15 @@ check:
 	@tools/check
 
 bench: build
+	@ninja -C $(BUILD) bench/ocr/bench-ocr
 	@bench/run
+
+# Heavy: 10,000 tasks and 1,000 kills, about a quarter of an hour.
+chaos:
+	@tools/setup --dev
+	@test -e build-check/build.ninja || meson setup build-check -Dsdk=$(SDK) -Dtests=true --buildtype=debugoptimized
+	@ninja -C build-check
+	@tests/chaos/chaos.py --tasks 10000 --kills 1000 build-check
 
 # Builds nothing, so that root (whose cache is another one) can run it after a user's make.
 install:
@@ -52,6 +60,7 @@ help:
 	@echo 'make serve      build, then run the service on PORT ($(PORT)) in the foreground'
 	@echo 'make check      every test, then again under the sanitizers; tools/check quick leaves those out'
 	@echo 'make bench      the benchmarks'
+	@echo 'make chaos      10,000 tasks under 1,000 kill -9 (a quarter of an hour)'
 	@echo 'make install    into PREFIX ($(PREFIX)), below DESTDIR if given'
 	@echo 'make setup      install Debian packages, libraries and models; tools/setup --dev: those of the tests too'
 	@echo 'make format     clang-format over the sources'

@@ -4,9 +4,11 @@
  * very same inferences again, on the same tensors, without any of our own work around them: the least that
  * the pages can cost with these models. (backend_infer is wrapped by the linker for that.)
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -20,6 +22,8 @@
 #define MAX_LANES 64
 #define MAX_FILE_BYTES (512u << 20)
 #define MAX_CALLS 20000
+#define MAX_ROUNDS 1000
+#define MAX_DPI 2400
 
 struct page {
     const char *path;
@@ -118,7 +122,7 @@ static void page_reset(struct page *p)
 
 static int page_read(const struct job *j, int lane_number, struct page *p)
 {
-    struct vision_lane l = {j->models, lane_number};
+    struct vision_lane l = {.models = j->models, .lane = lane_number};
     int r = vision_detect(&l, &p->image, j->small_detector, &p->quads, &p->err);
     if (r)
         return r;
@@ -197,18 +201,16 @@ static void times_print(const char *what, int pages, struct times from)
             usage_now.ru_maxrss);
 }
 
-/* Records one round, then repeats its inferences twice: the first time warms the memory of the tensors. */
+/* Records one round, then repeats its inferences. The copies made while recording have warmed the tensors'
+ * memory. */
 static int bare_run(struct job *j, int lanes)
 {
     static struct calls records[MAX_LANES];
     pages_reset(j);
     int failed = lanes_run(j, lanes, lane_run, records);
-    for (int k = 0; k < 2; k++) {
-        struct times from = times_now();
-        failed |= lanes_run(j, lanes, lane_repeat, records);
-        if (k == 1)
-            times_print("bare", j->page_count, from);
-    }
+    struct times from = times_now();
+    failed |= lanes_run(j, lanes, lane_repeat, records);
+    times_print("bare", j->page_count, from);
     for (int i = 0; i < lanes; i++) {
         for (size_t k = 0; k < records[i].count; k++)
             free(records[i].items[k].input.data);
@@ -248,12 +250,22 @@ static int usage(void)
 
 struct arguments {
     const char *models, *cache;
-    int lanes, rounds;
-    float dpi;
+    int lanes, rounds, dpi;
     bool bare;
 };
 
-/* One option with its value; false: unknown. */
+static bool number_read(const char *text, long min, long max, int *ret)
+{
+    char *end;
+    errno = 0;
+    long v = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || v < min || v > max)
+        return false;
+    *ret = (int)v;
+    return true;
+}
+
+/* One option with its value; false: unknown, or no such value. */
 static bool option_read(const char *name, const char *value, struct arguments *a, struct job *j)
 {
     static const char *const modes[IPC_READ_MODE_COUNT] = {"auto", "tiny", "small"};
@@ -262,11 +274,11 @@ static bool option_read(const char *name, const char *value, struct arguments *a
     else if (strcmp(name, "--cache") == 0)
         a->cache = value;
     else if (strcmp(name, "--lanes") == 0)
-        a->lanes = MIN(MAX(atoi(value), 1), MAX_LANES);
+        return number_read(value, 1, MAX_LANES, &a->lanes);
     else if (strcmp(name, "--rounds") == 0)
-        a->rounds = MAX(atoi(value), 1);
+        return number_read(value, 1, MAX_ROUNDS, &a->rounds);
     else if (strcmp(name, "--dpi") == 0)
-        a->dpi = (float)atof(value);
+        return number_read(value, 0, MAX_DPI, &a->dpi);
     else if (strcmp(name, "--detector") == 0)
         j->small_detector = strcmp(value, "small") == 0;
     else if (strcmp(name, "--mode") == 0) {
@@ -316,7 +328,7 @@ int main(int argc, char **argv)
         r = models_open(a.models, backend, a.lanes, &job.models, &err);
     for (int i = 0; i < job.page_count && r == 0; i++) {
         r = page_load(&pages[i], &err);
-        pages[i].image.dpi = a.dpi;
+        pages[i].image.dpi = (float)a.dpi;
     }
     if (r) {
         fprintf(stderr, "%s\n", err.message);
