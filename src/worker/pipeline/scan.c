@@ -15,7 +15,6 @@
 #define LONG_SIDE_MIN_PX 1000.0f
 #define LONG_SIDE_MAX_PX 2400.0f
 #define SKEW_MIN_DEG 0.3f
-#define SKEW_MIN_CONFIDENCE 3.0f
 
 float scan_dpi(struct reader *r, int page, float width_pt, float height_pt)
 {
@@ -86,7 +85,7 @@ int scan_thumbnail(const struct image *im, float side_px, struct image **ret, st
 int scan_level(struct image **im, struct err *err)
 {
     float confidence = 0, angle = image_find_skew(*im, &confidence);
-    if (confidence < SKEW_MIN_CONFIDENCE || fabsf(angle) < SKEW_MIN_DEG || fabsf(angle) > 15.0f)
+    if (fabsf(angle) < SKEW_MIN_DEG) /* 0 where the rows say nothing for certain */
         return 0;
     struct image *level = NULL;
     int rc = image_rotate_small(*im, angle, &level, err);

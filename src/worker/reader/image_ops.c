@@ -15,7 +15,7 @@
 #define SKEW_STEP_DEGREES 1.0f
 #define SKEW_FINEST_DEGREES 0.02f
 #define SKEW_CONFIDENCE 2.0f
-#define SKEW_SIDE_PX 1200 /* the picture is halved before the search while it is larger */
+#define SKEW_SIDE_PX 2000 /* the picture is halved before the search while it is larger */
 #define RULE_GAP_PX 9
 #define PNG_LEVEL 3 /* a third of level 6's time for a tenth more bytes */
 

@@ -193,6 +193,23 @@ static void skew_is_found_and_undone(void **state UNUSED)
     assert_true(image_find_skew(tiny, &confidence) == 0.0f);
 }
 
+/* A page of 100 dpi: its rows are few pixels high, and must not be halved before the search. */
+static void skew_of_small_print(void **state UNUSED)
+{
+    CLEANUP(image_freep) struct image *large = make_text(3000, 3800);
+    CLEANUP(image_freep) struct image *im = NULL;
+    assert_int_equal(image_scale(large, 0.4f, &im, NULL), 0);
+    const float angles[] = {-14, -7, 12};
+    for (size_t i = 0; i < ARRAY_LEN(angles); i++) {
+        CLEANUP(image_freep) struct image *turned = NULL;
+        assert_int_equal(image_rotate_small(im, angles[i], &turned, NULL), 0);
+        float confidence = 0, skew = image_find_skew(turned, &confidence);
+        if (confidence < 2 || fabsf(skew + angles[i]) > 0.3f)
+            fail_msg("turned by %g: found %g, confidence %g", (double)angles[i], (double)skew,
+                     (double)confidence);
+    }
+}
+
 static void small_rotation_is_clockwise_on_white(void **state UNUSED)
 {
     for (int k = 0; k < 2; k++) {
@@ -266,6 +283,7 @@ int main(void)
         cmocka_unit_test(crop_takes_what_lies_inside),
         cmocka_unit_test(scale_averages_and_interpolates),
         cmocka_unit_test(skew_is_found_and_undone),
+        cmocka_unit_test(skew_of_small_print),
         cmocka_unit_test(small_rotation_is_clockwise_on_white),
         cmocka_unit_test(rules_are_lines_and_nothing_else),
         cmocka_unit_test(png_holds_the_pixels),
