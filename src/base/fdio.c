@@ -32,22 +32,6 @@ int fd_write_all(int fd, const void *bytes, size_t len, struct err *err)
     return 0;
 }
 
-int fd_pwrite_all(int fd, const void *bytes, size_t len, off_t offset, struct err *err)
-{
-    const char *p = bytes;
-    while (len > 0) {
-        ssize_t n = pwrite(fd, p, len, offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_errno(err, "write");
-        p += n;
-        len -= (size_t)n;
-        offset += n;
-    }
-    return 0;
-}
-
 int fd_read_full(int fd, void *bytes, size_t len, size_t *ret_len, struct err *err)
 {
     char *p = bytes;

@@ -11,7 +11,6 @@
 /* Closes *fd if it is >= 0 and sets it to -1. For CLEANUP. */
 void fd_closep(int *fd);
 int fd_write_all(int fd, const void *bytes, size_t len, struct err *err);
-int fd_pwrite_all(int fd, const void *bytes, size_t len, off_t offset, struct err *err);
 /* Appends the rest of the file to b, ERR_LIMIT when it crosses b->max. */
 int fd_read_all(int fd, struct buf *b, struct err *err);
 /* Reads up to len bytes, fewer only at the end of the file; the count in *ret_len. */

@@ -34,6 +34,7 @@
 #include "engine/models/manifest.h"
 #include "ipc/messages.h"
 #include "process/harden.h"
+#include "process/stat.h"
 
 #define QUIET_WAIT_MS 500 /* for the runtime's threads to fall asleep; they need a few after a load */
 
@@ -106,19 +107,8 @@ static int wait_quiet(struct err *err)
 
 static uint64_t start_ticks_of(pid_t pid)
 {
-    char path[40], text[1024];
-    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t n = 0;
-    if (fd < 0 || fd_read_full(fd, text, sizeof(text) - 1, &n, NULL) < 0)
-        return 0;
-    text[n] = '\0';
-    const char *s = strrchr(text, ')');
-    for (int field = 2; s != NULL && field < 22; field++) {
-        s = strchr(s, ' ');
-        s = s != NULL ? s + 1 : NULL;
-    }
-    return s != NULL ? strtoull(s, NULL, 10) : 0;
+    struct process_stat stat;
+    return process_stat_read(pid, &stat) ? stat.start_ticks : 0;
 }
 
 /* Runs in the child. */

@@ -203,16 +203,7 @@ static void put_floating(struct walk *w, int index, const char *tag)
 
 static void put_list(struct walk *w, int index, const struct walk_scope *s)
 {
-    const char *tag = walk_list_is_ordered(w->d, index) ? "ordered_list" : "unordered_list";
-    size_t start = w->b->len;
-    buf_printf(w->b, "<%s>", tag);
-    size_t mark = w->b->len;
-    struct walk_scope items = {.delim = "\n", .list_level = s->list_level + 1, .in_list = true};
-    walk_children(w, index, &items);
-    if (w->b->len == mark)
-        buf_trim(w->b, mark - start);
-    else
-        buf_printf(w->b, "\n</%s>", tag);
+    walk_put_list(w, index, s, walk_list_is_ordered(w->d, index) ? "ordered_list" : "unordered_list", "");
 }
 
 static void put_part(struct walk *w, int index, const struct walk_scope *s)

@@ -185,3 +185,17 @@ void walk_document(struct walk *w, const char *delim)
     w->picture_numbers = NULL;
     free(numbers);
 }
+
+void walk_put_list(struct walk *w, int index, const struct walk_scope *s, const char *tag,
+                   const char *after_open)
+{
+    size_t start = w->b->len;
+    buf_printf(w->b, "<%s>%s", tag, after_open);
+    size_t mark = w->b->len;
+    struct walk_scope items = {.delim = "\n", .list_level = s->list_level + 1, .in_list = true};
+    walk_children(w, index, &items);
+    if (w->b->len == mark)
+        buf_trim(w->b, mark - start);
+    else
+        buf_printf(w->b, "\n</%s>", tag);
+}

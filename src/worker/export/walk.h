@@ -48,4 +48,9 @@ size_t walk_position(const struct document *d, int index);
  */
 const char *walk_marker(const struct doc_item *it);
 
+/* A list as an element around its items, `after_open` behind the opening tag; nothing at all for one without
+ * items. */
+void walk_put_list(struct walk *w, int index, const struct walk_scope *s, const char *tag,
+                   const char *after_open);
+
 #endif
